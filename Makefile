@@ -1,0 +1,70 @@
+# `make` lists the targets. Everything is installed inside the checkout: .venv and node_modules.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+NPM ?= npm
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# Stamps: what is newer than its stamp is installed again, the rest is left alone.
+PREREQUISITES := $(VENV)/.prerequisites
+PYTHON_READY := $(VENV)/.python-ready
+NODE_READY := node_modules/.ready
+READY := $(VENV)/.ready
+
+say = @printf "== %s\n" "$(1)"
+
+.PHONY: help setup lock compile test pytest lint lint-python lint-solidity format demo size gas clean clean-all doctor
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+# ---------------------------------------------------------------------------------------------------------------- setup
+
+setup: $(READY) ## install everything into .venv and node_modules; does nothing when nothing changed
+
+doctor: ## say in one line what this machine lacks
+	@missing() { echo "setup: $$1" >&2; exit 1; }; \
+	command -v '$(PYTHON)' >/dev/null || missing "$(PYTHON) not found on PATH: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv), or make setup PYTHON=/path/to/python"; \
+	'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || missing "$$(command -v '$(PYTHON)') is Python $$('$(PYTHON)' -c 'import platform; print(platform.python_version())'), 3.11 or newer is needed: make setup PYTHON=/path/to/python"; \
+	'$(PYTHON)' -c 'import venv, ensurepip' 2>/dev/null || missing "$$(command -v '$(PYTHON)') has no venv module: install it (Debian: apt-get install python3-venv)"; \
+	command -v node >/dev/null || missing "node not found on PATH: install Node.js 18 or newer (Debian: apt-get install nodejs npm)"; \
+	node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' || missing "$$(command -v node) is Node.js $$(node --version), 18 or newer is needed"; \
+	command -v '$(NPM)' >/dev/null || missing "npm not found on PATH: install it (Debian: apt-get install npm)"
+
+$(PYTHON_READY): requirements.lock
+	@$(MAKE) doctor
+	$(call say,Python: .venv from requirements.lock)
+	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || '$(PYTHON)' -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -nE 's/^(uv==[^ ;]+).*/\1/p' requirements.lock)" || true
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+	  || { echo "uv could not install the lock, trying pip"; $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; }
+	@touch $@
+
+$(NODE_READY): package.json package-lock.json .npmrc
+	@$(MAKE) doctor
+	$(call say,npm: node_modules from package-lock.json)
+	@$(NPM) ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
+$(READY): $(PYTHON_READY) $(NODE_READY) ape-config.yaml closeout/toolchain/solc.py closeout/toolchain/solc_shim.cjs closeout/toolchain/link.py closeout/toolchain/settings.py
+	$(call say,solc and Foundry)
+	@$(BIN)/python -m closeout.toolchain.link
+	@$(BIN)/python -m closeout.toolchain.solc
+	@touch $@
+
+# npm's funding links are the only URLs left in its lock; without them a check for URLs is one grep.
+STRIP_FUNDING := const fs = require("fs"), f = "package-lock.json", lock = JSON.parse(fs.readFileSync(f)); \
+  for (const p of Object.values(lock.packages)) delete p.funding; fs.writeFileSync(f, JSON.stringify(lock, null, 2) + "\n")
+
+lock: $(PYTHON_READY) ## resolve pyproject.toml anew into requirements.lock, and package.json into package-lock.json
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+	$(NPM) install --package-lock-only --no-audit --no-fund --loglevel=error
+	node -e '$(STRIP_FUNDING)'

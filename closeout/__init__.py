@@ -1,0 +1,3 @@
+"""Closeout: the Python side of the lending Vault."""
+
+__version__ = "0.0.0"
