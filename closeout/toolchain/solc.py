@@ -79,20 +79,43 @@ def _answers(path: Path, version: str) -> bool:
     return f"Version: {version}+" in done.stdout
 
 
+def _write_launcher(native: Path, target: Path) -> None:
+    """Ape compiles a copy of contracts/ in a temporary folder without node_modules; the launcher tells solc where those are.
+
+    The include path holds node_modules alone: solc calls a file that lies under both base and include path ambiguous.
+    """
+    include = target.parent / "include"
+    include.mkdir(exist_ok=True)
+    modules = include / "node_modules"
+    modules.unlink(missing_ok=True)
+    modules.symlink_to(os.path.relpath(ROOT / "node_modules", include))
+    target.unlink(missing_ok=True)
+    target.write_text(
+        "#!/bin/sh\n"
+        'here=$(dirname "$0")\n'
+        'case " $* " in\n'
+        '  *" --allow-paths "*) ;;\n'
+        '  *" --base-path "*) set -- "$@" --include-path "$here/include" --allow-paths "$here/../../node_modules" ;;\n'
+        "esac\n"
+        f'exec "$here/{native.relative_to(target.parent)}" "$@"\n'
+    )
+    target.chmod(0o755)
+
+
 def install() -> Path:
     """Put solc where py-solc-x finds it, unless a working one is there. CLOSEOUT_SOLC=wasm never asks the network."""
     version = compiler_settings().version
     folder = ROOT / ".venv" / "solc"
     target = folder / f"solc-v{version}"
-    native_wanted = os.environ.get("CLOSEOUT_SOLC") != "wasm"
-    if native_wanted and not target.is_symlink() and _answers(target, version):
-        print(f"solc {version}: native, already here")
-        return target
+    native = folder / "native" / f"solc-v{version}"
+    if os.environ.get("CLOSEOUT_SOLC") != "wasm":
+        native.parent.mkdir(parents=True, exist_ok=True)
+        if _answers(native, version) or _download(version, native.parent):
+            _write_launcher(native, target)
+            print(f"solc {version}: native")
+            return target
+        native.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    if native_wanted and _download(version, folder):
-        print(f"solc {version}: native, downloaded")
-        return target
     target.unlink(missing_ok=True)
     target.symlink_to(os.path.relpath(SHIM, folder))
     if not _answers(target, version):

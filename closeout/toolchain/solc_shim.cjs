@@ -9,6 +9,8 @@
 const fs = require("node:fs");
 const path = require("node:path");
 
+const CHECKOUT = path.resolve(__dirname, "../.."); // node resolves the link under which we are called
+
 function fail(message) {
   process.stderr.write(`solc shim: ${message}\n`);
   process.exit(1);
@@ -63,7 +65,9 @@ if (options.mode === "--version") {
 } else {
   const readSource = (name) => {
     const plain = name.replace(/^file:\/\//, "");
-    const candidates = path.isAbsolute(plain) ? [plain] : options.roots.map((root) => path.join(root, plain));
+    // Ape compiles a copy of contracts/ and interfaces/ in a temporary folder and leaves node_modules behind: it is found here.
+    const roots = plain.startsWith("node_modules/") ? [...options.roots, CHECKOUT] : options.roots;
+    const candidates = path.isAbsolute(plain) ? [plain] : roots.map((root) => path.join(root, plain));
     const found = candidates.find((candidate) => fs.existsSync(candidate));
     return found === undefined ? { error: `File not found: ${candidates.join(", ")}` } : { contents: fs.readFileSync(found, "utf8") };
   };
