@@ -3,9 +3,9 @@
 Two things that a plain `ape compile` or `ape test` needs and that pip cannot give:
 
 - anvil, forge and cast: the real binaries of npm's platform packages, linked into the environment's `bin`;
-- `closeout.pth`: at start of this environment's Python (and of no other), puts the checkout on the import path, its `bin` on
-  PATH and `.venv/solc` into SOLCX_BINARY_PATH unless that is set. So `ape` works alike from an activated shell, from
-  `.venv/bin/ape` and from an editor, without a file to source or anything written outside the checkout.
+- `closeout.pth`: at start of this environment's Python (and of no other), puts the checkout on the import path, its
+  `bin` on PATH and `.venv/solc` into SOLCX_BINARY_PATH unless that is set. So `ape` works alike from an activated shell,
+  from `.venv/bin/ape` and from an editor, without a file to source or anything written outside the checkout.
 """
 
 from __future__ import annotations
@@ -38,11 +38,15 @@ def find_tool(name: str, bin_folder: Path) -> Path:
     if from_npm:
         return from_npm[0]
     elsewhere = os.pathsep.join(
-        folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if Path(folder).resolve() != bin_folder.resolve()
+        folder
+        for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)
+        if Path(folder).resolve() != bin_folder.resolve()
     )
     own = shutil.which(name, path=elsewhere)
     if own is None:
-        raise ToolMissing(f"no {name} in node_modules/@foundry-rs (npm has it for Linux on x86-64) nor on PATH: install Foundry 1.7")
+        raise ToolMissing(
+            f"no {name} in node_modules/@foundry-rs (npm has it for Linux on x86-64) nor on PATH: install Foundry 1.7"
+        )
     return Path(own).resolve()
 
 

@@ -1,8 +1,9 @@
 """Where the project's solc lies, and how it gets there.
 
-py-solc-x looks for an executable `solc-v<version>` in the folder that SOLCX_BINARY_PATH names. Ours is `.venv/solc`: private to
-this checkout, gone with `make clean-all`, and never in the way of other projects, as a slow stand-in under ~/.solcx would be.
-`python -m closeout.toolchain.solc` fills it: with the native compiler where py-solc-x can download it, else with `solc_shim.cjs`.
+py-solc-x looks for an executable `solc-v<version>` in the folder that SOLCX_BINARY_PATH names. Ours is `.venv/solc`:
+private to this checkout, gone with `make clean-all`, and never in the way of other projects, as a slow stand-in under
+~/.solcx would be. `python -m closeout.toolchain.solc` fills it: with the native compiler where py-solc-x can download
+it, else with `solc_shim.cjs`.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def _answers(path: Path, version: str) -> bool:
 
 
 def _write_launcher(native: Path, target: Path) -> None:
-    """Ape compiles a copy of contracts/ in a temporary folder without node_modules; the launcher tells solc where those are.
+    """Ape compiles a copy of contracts/ in a temporary folder without node_modules; the launcher says where those are.
 
     The include path holds node_modules alone: solc calls a file that lies under both base and include path ambiguous.
     """

@@ -3,6 +3,8 @@
 // Speaks as much of solc's command line as py-solc-x, ape-solidity, forge and slither (through forge) use:
 //   --version
 //   --standard-json [FILE] [--base-path P] [--include-path P]... [--allow-paths P,P]
+// and one thing of its own, for `closeout.toolchain.compile`, which has many small inputs and one start to pay for:
+//   --standard-json-lines      one input per line of standard input, one output per line of standard output
 // Its version comes from package.json; `closeout.toolchain.solc` links it under the name that py-solc-x looks for.
 "use strict";
 
@@ -39,7 +41,7 @@ function parseArguments(argv) {
       const given = inline === undefined ? argv[(i += 1)] : inline;
       return given === undefined ? fail(`${flag} needs a value`) : given;
     };
-    if (flag === "--version" || flag === "--standard-json") options.mode = flag;
+    if (["--version", "--standard-json", "--standard-json-lines"].includes(flag)) options.mode = flag;
     else if (flag === "--base-path") options.roots.unshift(value());
     else if (flag === "--include-path" || flag === "-I") options.roots.push(value());
     else if (flag === "--allow-paths") value();
@@ -71,6 +73,11 @@ if (options.mode === "--version") {
     const found = candidates.find((candidate) => fs.existsSync(candidate));
     return found === undefined ? { error: `File not found: ${candidates.join(", ")}` } : { contents: fs.readFileSync(found, "utf8") };
   };
-  const input = fs.readFileSync(options.file === undefined || options.file === "-" ? 0 : options.file, "utf8");
-  writeAll(solc.compile(input, { import: readSource }));
+  if (options.mode === "--standard-json-lines") {
+    const lines = require("node:readline").createInterface({ input: process.stdin, terminal: false });
+    lines.on("line", (line) => writeAll(`${solc.compile(line, { import: readSource })}\n`));
+  } else {
+    const input = fs.readFileSync(options.file === undefined || options.file === "-" ? 0 : options.file, "utf8");
+    writeAll(solc.compile(input, { import: readSource }));
+  }
 }
