@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {ILiquidationEngine} from "interfaces/ILiquidationEngine.sol";
+import {Plan, Regime, Snapshot, Terms} from "interfaces/Types.sol";
+import {PenaltyCurve} from "./libraries/PenaltyCurve.sol";
+import {BPS, WAD, WAD_PER_BPS} from "./libraries/Units.sol";
+import {ValueMath} from "./libraries/ValueMath.sol";
+
+/// @title LiquidationEngine: closes out exactly what restores the target health factor
+/// @notice Pure. Follows docs/liquidation.md, sections 3 to 5, step by step; names are those of that page.
+/// @dev Sums stay below 2^184 (RAY) and 2^197 (RAY times bps), health factors and rates below 2^62: products of a value
+/// and a WAD stay in 256 bits, products of two values go through 512.
+contract LiquidationEngine is ILiquidationEngine {
+    using FixedPointMathLib for uint256;
+
+    /// @dev The incentive factor 1 + beta as the fraction `p / q`, and beta in WAD, rounded down.
+    struct Incentive {
+        uint256 p;
+        uint256 q;
+        uint256 beta;
+    }
+
+    /// @inheritdoc ILiquidationEngine
+    function plan(Snapshot calldata account, Terms calldata terms) external pure returns (Plan memory) {
+        uint256 health = ValueMath.healthFactor(account.weightedCollateral, account.debtValue);
+        bool isDeleverage = terms.fixedPenaltyWad != 0;
+        if (health >= (isDeleverage ? terms.targetHealthFactorWad : WAD)) revert AccountHealthy(health);
+
+        if (account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad)) {
+            return _planTerminal(account, terms);
+        }
+
+        uint256 fraction = isDeleverage
+            ? 0
+            : PenaltyCurve.bonusFraction(
+                health, terms.minBonusFractionWad, terms.healthForMaxBonusWad, terms.steepnessWad
+            );
+        Incentive memory whole = _incentive(
+            account, _rate(account.bonusWeightedCollateral, account.collateralValue, fraction, terms)
+        );
+        Incentive memory incentive = account.isWholeCollateral
+            ? whole
+            : _incentiveOfSet(account, terms, fraction, health, whole);
+
+        return _planSolvent(account, terms, health, whole.q == WAD ? Regime.Restorative : Regime.Capped, incentive);
+    }
+
+    // ------------------------------------------------------------------------------------------------- penalty rate
+
+    /// @dev The mean penalty rate of a collateral set, before the cap: `b`.
+    function _rate(uint256 bonusWeighted, uint256 value, uint256 fraction, Terms calldata terms)
+        private
+        pure
+        returns (uint256)
+    {
+        if (terms.fixedPenaltyWad != 0) return terms.fixedPenaltyWad;
+        return FixedPointMathLib.max(terms.bonusFloorWad, bonusWeighted.fullMulDiv(fraction, value * BPS));
+    }
+
+    /// @dev `beta = min(b, C / B - 1)`, as a fraction: exact also where the cap binds.
+    function _incentive(Snapshot calldata account, uint256 rate) private pure returns (Incentive memory) {
+        (uint256 c, uint256 b) = (account.collateralValue, account.debtValue);
+        if (c * WAD > b * (WAD + rate)) return Incentive({p: WAD + rate, q: WAD, beta: rate});
+        return Incentive({p: c, q: b, beta: c * WAD / b - WAD});
+    }
+
+    /// @dev A smaller set is admitted where it sells no more and costs no more than the whole account would.
+    function _incentiveOfSet(
+        Snapshot calldata account,
+        Terms calldata terms,
+        uint256 fraction,
+        uint256 health,
+        Incentive memory whole
+    ) private pure returns (Incentive memory incentive) {
+        uint256 setValue = account.setCollateralValue;
+        incentive = _incentive(account, _rate(account.setBonusWeightedCollateral, setValue, fraction, terms));
+
+        uint256 cap = _penaltyCap(account, terms.targetHealthFactorWad, whole.beta);
+        if (incentive.beta > cap) incentive = Incentive({p: WAD + cap, q: WAD, beta: cap});
+        if (incentive.beta < terms.bonusFloorWad) revert PenaltyBelowFloor(incentive.beta, terms.bonusFloorWad);
+
+        uint256 sold = account.setWeightedCollateral.fullMulDiv(incentive.p, incentive.q) * WAD_PER_BPS / setValue;
+        uint256 most = terms.isBackstop
+            ? health
+            : (account.weightedCollateral.fullMulDivUp(whole.p, whole.q) * WAD_PER_BPS).divUp(account.collateralValue);
+        if (sold > most) revert SetSellsTooMuch(sold, most);
+    }
+
+    /// @dev The rate at which the set costs in total what the whole account would:
+    /// `beta_A (h* - tau) / (h* - tau_A - beta_A (tau_A - tau))`. Exactly `beta_A` where `tau = tau_A`.
+    function _penaltyCap(Snapshot calldata account, uint256 target, uint256 wholeBeta) private pure returns (uint256) {
+        uint256 tau = account.setWeightedCollateral * WAD_PER_BPS / account.setCollateralValue;
+        uint256 tauWhole = account.weightedCollateral * WAD_PER_BPS / account.collateralValue;
+        // tau_A (1 + beta_A) <= H < h*, so what is taken off never exceeds h* - tau_A
+        uint256 denominator = tau <= tauWhole
+            ? target - tauWhole - wholeBeta * (tauWhole - tau) / WAD
+            : target - tauWhole + (wholeBeta * (tau - tauWhole)).divUp(WAD);
+        return wholeBeta * (target - tau) / denominator;
+    }
+
+    // ------------------------------------------------------------------------------------------------------ amounts
+
+    function _planSolvent(
+        Snapshot calldata account,
+        Terms calldata terms,
+        uint256 health,
+        Regime regime,
+        Incentive memory incentive
+    ) private pure returns (Plan memory result) {
+        (uint256 p, uint256 q) = (incentive.p, incentive.q);
+        uint256 debt = account.debtValue;
+        uint256 minDebt = terms.minDebtValue;
+        bool hasRoom = account.setCollateralValue.fullMulDiv(q, p) >= account.setDebtValue;
+
+        // the most that balances allow
+        (uint256 repaid, uint256 seized) = hasRoom
+            ? (account.setDebtValue, account.setDebtValue.fullMulDiv(p, q))
+            : (account.setCollateralValue.fullMulDivUp(q, p), account.setCollateralValue);
+
+        if (debt >= minDebt) {
+            (uint256 repaidToTarget, uint256 seizedToTarget) = _toTarget(account, terms.targetHealthFactorWad, p, q);
+            if (repaidToTarget < repaid) (repaid, seized) = (repaidToTarget, seizedToTarget);
+            if (_isDust(debt - repaid, minDebt)) {
+                repaid = hasRoom && account.setDebtValue == debt ? debt : debt - minDebt;
+                if (repaid == 0) revert NothingToClose();
+                seized = repaid.fullMulDiv(p, q);
+            }
+        }
+
+        if (terms.fillWad < WAD) {
+            repaid = repaid.fullMulDivUp(terms.fillWad, WAD);
+            seized = seized.fullMulDiv(terms.fillWad, WAD);
+        }
+        bool isCut = regime == Regime.Restorative && seized > terms.maxSeizedValue
+            && health >= terms.healthForMaxBonusWad && terms.fixedPenaltyWad == 0;
+        if (isCut) (repaid, seized) = (terms.maxSeizedValue.fullMulDivUp(q, p), terms.maxSeizedValue);
+
+        if (debt >= minDebt) {
+            if (_isDust(debt - repaid, minDebt)) {
+                if (!isCut) revert FillLeavesDust(debt - repaid, minDebt);
+                repaid = debt - minDebt;
+                seized = repaid.fullMulDiv(p, q);
+            }
+            result.roundsRepaidDown = repaid < debt && debt - repaid < minDebt + account.setDebtUnitsValue;
+        }
+        result.regime = regime;
+        result.penaltyRateWad = incentive.beta;
+        (result.repaidValue, result.seizedValue, result.extinguishedValue) = (repaid, seized, repaid);
+    }
+
+    /// @dev `R*`, rounded up, and what is seized for it, rounded down.
+    function _toTarget(Snapshot calldata account, uint256 target, uint256 p, uint256 q)
+        private
+        pure
+        returns (uint256 repaid, uint256 seized)
+    {
+        uint256 missing = target * account.debtValue - account.weightedCollateral * WAD_PER_BPS;
+        uint256 raised = target * account.setCollateralValue;
+        uint256 lost = account.setWeightedCollateral * WAD_PER_BPS;
+        repaid = account.setCollateralValue.fullMulDivUp(missing, raised - lost.fullMulDivUp(p, q));
+        seized = account.setCollateralValue.fullMulDiv(missing, raised - lost.fullMulDiv(p, q)).fullMulDiv(p, q);
+    }
+
+    function _planTerminal(Snapshot calldata account, Terms calldata terms) private pure returns (Plan memory result) {
+        (uint256 c, uint256 b) = (account.collateralValue, account.debtValue);
+        uint256 factor = WAD + terms.bonusFloorWad;
+        uint256 entitled = c.fullMulDiv(account.setDebtValue, b);
+        uint256 seized = FixedPointMathLib.min(account.setCollateralValue, entitled);
+        uint256 extinguished = seized == entitled ? account.setDebtValue : seized.fullMulDiv(b, c);
+        if (terms.fillWad < WAD) {
+            seized = seized.fullMulDiv(terms.fillWad, WAD);
+            extinguished = extinguished.fullMulDiv(terms.fillWad, WAD);
+        }
+        result.regime = Regime.Terminal;
+        result.penaltyRateWad = terms.bonusFloorWad;
+        result.repaidValue = FixedPointMathLib.min(extinguished, seized.fullMulDivUp(WAD, factor));
+        result.seizedValue = seized;
+        result.extinguishedValue = extinguished;
+    }
+
+    function _isDust(uint256 value, uint256 minDebt) private pure returns (bool) {
+        return value > 0 && value < minDebt;
+    }
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {SSTORE2} from "solady/utils/SSTORE2.sol";
+import {
+    BorrowParameters,
+    CollateralParameters,
+    CurveParameters,
+    IRiskConfigurator,
+    LimitParameters,
+    Modules,
+    PriceSource
+} from "interfaces/IRiskConfigurator.sol";
+import {IVault} from "interfaces/IVault.sol";
+import {Configuration} from "./libraries/Configuration.sol";
+import {BPS, WAD} from "./libraries/Units.sol";
+
+interface IFeedDecimals {
+    function decimals() external view returns (uint8);
+}
+
+/// @title RiskConfigurator
+/// @notice See interfaces/IRiskConfigurator.sol. Each relation is checked where it is set, with the sentence that says what it
+/// protects. Holds no state of its own: what is in force is the Vault's table.
+contract RiskConfigurator is IRiskConfigurator, AccessManaged {
+    using Configuration for Configuration.Protocol;
+    using Configuration for Configuration.Asset;
+
+    IVault public immutable VAULT;
+    uint256 public immutable MAX_TARGET_HEALTH_FACTOR_WAD;
+
+    /// @dev A threshold must not fall faster than a borrower can be expected to look after his account.
+    uint256 private constant MIN_RAMP = 1 days;
+    /// @dev What the table's 24 bits hold is 194 days; longer ramps are not needed.
+    uint256 private constant MAX_RAMP = 90 days;
+
+    constructor(address authority, IVault vault, uint256 maxTargetHealthFactorWad) AccessManaged(authority) {
+        (VAULT, MAX_TARGET_HEALTH_FACTOR_WAD) = (vault, maxTargetHealthFactorWad);
+    }
+
+    function setProtocol(Modules calldata modules, CurveParameters calldata curve, LimitParameters calldata limits)
+        external
+        restricted
+    {
+        _requireContract(modules.engine);
+        _requireContract(modules.insuranceFund);
+        _requireContract(modules.penaltySplitter);
+        _checkCurve(curve);
+        _checkLimits(curve, limits);
+
+        (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) = _current();
+        protocol.engineWord = uint160(modules.engine) | (assets.length << 160);
+        protocol.fundWord = uint160(modules.insuranceFund) | (uint256(limits.gracePeriod) << 160)
+            | (uint256(limits.callLifetime) << 192) | (uint256(limits.backstopDelay) << 224);
+        protocol.splitterWord = uint160(modules.penaltySplitter);
+        protocol.treasuryWord = uint160(modules.treasury);
+        protocol.healthWord = curve.targetHealthFactorWad | (uint256(curve.marginCallHealthFactorWad) << 64)
+            | (uint256(limits.hardFloorWad) << 128) | (uint256(curve.healthForMaxBonusWad) << 192);
+        protocol.penaltyWord = curve.bonusFloorWad | (uint256(curve.minBonusFractionWad) << 64)
+            | (uint256(curve.feeShareWad) << 128);
+        protocol.minimumWord = limits.minDebtValueWad | (uint256(limits.minDebtPerAssetWad) << 128);
+        protocol.dustWord = limits.dustValueWad | (uint256(curve.steepnessWad) << 128);
+        protocol.bucketWord = limits.bucketMinimumWad;
+        // the floor of every listed asset stays below its largest bonus
+        for (uint256 i; i < assets.length; ++i) {
+            if (assets[i].targetThresholdBps() != 0) _checkBonus(assets[i].maxBonusBps(), curve.bonusFloorWad);
+        }
+        _publish(protocol, assets);
+    }
+
+    function listAsset(
+        address token,
+        CollateralParameters calldata collateral,
+        BorrowParameters calldata borrowing,
+        PriceSource calldata source
+    ) external restricted returns (uint256 assetId) {
+        (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) = _current();
+        assetId = assets.length;
+        if (assetId == Configuration.MAX_ASSETS) revert TooManyAssets(Configuration.MAX_ASSETS);
+        for (uint256 i; i < assetId; ++i) {
+            if (assets[i].token() == token) revert AssetAlreadyListed(token);
+        }
+        _checkAsset(protocol, collateral, borrowing, source);
+
+        Configuration.Asset[] memory longer = new Configuration.Asset[](assetId + 1);
+        for (uint256 i; i < assetId; ++i) {
+            longer[i] = assets[i];
+        }
+        uint256 decimals = IERC20Metadata(token).decimals();
+        // 27 decimals is the widest that 1e14 whole tokens were checked for in 112 bits of units
+        _range("decimals", decimals, 0, 27);
+        longer[assetId] = _pack(uint160(token) | (decimals << 160), collateral, borrowing, source);
+        longer[assetId].riskWord |= uint256(collateral.liquidationThresholdBps) << 208;
+        protocol.engineWord = uint160(protocol.engine()) | (longer.length << 160);
+        emit AssetListed(assetId, token);
+        _publish(protocol, longer);
+    }
+
+    function setAsset(
+        uint256 assetId,
+        CollateralParameters calldata collateral,
+        BorrowParameters calldata borrowing,
+        PriceSource calldata source,
+        uint256 rampDuration
+    ) external restricted {
+        (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) = _current();
+        if (assetId >= assets.length) revert AssetNotListed(assetId);
+        _checkAsset(protocol, collateral, borrowing, source);
+        Configuration.Asset memory old = assets[assetId];
+        uint256 start = old.thresholdBps(block.timestamp);
+        uint256 target = collateral.liquidationThresholdBps;
+        Configuration.Asset memory asset = _pack(uint160(old.token()) | (old.decimals() << 160), collateral, borrowing, source);
+        if (target < start) {
+            // no parameter change makes an account liquidatable in the block in which it lands
+            if (rampDuration < MIN_RAMP || rampDuration > MAX_RAMP) revert RampOutOfRange(rampDuration, MIN_RAMP, MAX_RAMP);
+            // relations hold at both ends of a running ramp
+            _checkThreshold(start, collateral.maxBonusBps, collateral.ltvBps);
+            asset.feedWord |= (block.timestamp + rampDuration) << 216;
+            asset.rateWord |= rampDuration << 160;
+        }
+        asset.riskWord |= start << 208;
+        assets[assetId] = asset;
+        _publish(protocol, assets);
+    }
+
+    // -------------------------------------------------------------------------------------------------------- table
+
+    function _current()
+        private
+        view
+        returns (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets)
+    {
+        address table = VAULT.configuration();
+        protocol = Configuration.protocol(table);
+        assets = new Configuration.Asset[](protocol.assetCount());
+        for (uint256 i; i < assets.length; ++i) {
+            assets[i] = Configuration.asset(table, i);
+        }
+    }
+
+    function _publish(Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) private {
+        bytes memory data = abi.encode(protocol);
+        for (uint256 i; i < assets.length; ++i) {
+            data = bytes.concat(data, abi.encode(assets[i]));
+        }
+        address table = SSTORE2.write(data);
+        emit TablePublished(table);
+        VAULT.setConfiguration(table);
+    }
+
+    function _pack(
+        uint256 tokenAndDecimals,
+        CollateralParameters calldata collateral,
+        BorrowParameters calldata borrowing,
+        PriceSource calldata source
+    ) private view returns (Configuration.Asset memory asset) {
+        uint256 flags = (collateral.liquidationThresholdBps != 0 ? Configuration.FLAG_COLLATERAL : 0)
+            | (borrowing.supplyCap != 0 ? Configuration.FLAG_BORROWABLE : 0)
+            | (source.isAdapter ? Configuration.FLAG_ADAPTER : 0);
+        uint256 feedDecimals = source.isAdapter ? 18 : IFeedDecimals(source.feed).decimals();
+        // beyond that an answer of 256 bits does not carry the prices that are allowed
+        _range("feedDecimals", feedDecimals, 0, 36);
+        asset.riskWord = tokenAndDecimals | (flags << 168) | (uint256(collateral.ltvBps) << 176)
+            | (uint256(collateral.liquidationThresholdBps) << 192) | (uint256(collateral.maxBonusBps) << 224)
+            | (uint256(borrowing.reserveFactorBps) << 240);
+        asset.feedWord = uint160(source.feed) | (feedDecimals << 160) | (uint256(source.heartbeat) << 168)
+            | (uint256(source.maxAge) << 192);
+        asset.rateWord = borrowing.base | (uint256(borrowing.slope1) << 32) | (uint256(borrowing.slope2) << 64)
+            | (uint256(borrowing.kinkWad) << 96) | (uint256(collateral.bucketRefillWad) << 184);
+        asset.capsWord = collateral.cap | (uint256(collateral.bucketCapacityWad) << 112);
+        asset.supplyWord = borrowing.supplyCap | (uint256(borrowing.borrowCap) << 112);
+        asset.modelWord = uint160(borrowing.rateModel);
+    }
+
+    // ------------------------------------------------------------------------------------------------------- checks
+
+    function _checkCurve(CurveParameters calldata curve) private view {
+        // a call is a warning above maintenance, and the target is where a warned account is safe again
+        _range("marginCallHealthFactor", curve.marginCallHealthFactorWad, WAD, curve.targetHealthFactorWad);
+        // above the Vault's own bound every plan would be refused
+        _range("targetHealthFactor", curve.targetHealthFactorWad, WAD, MAX_TARGET_HEALTH_FACTOR_WAD);
+        // closer to 1 the curve is a cliff, farther away it is never reached before the account is under water
+        _range("healthForMaxBonus", curve.healthForMaxBonusWad, 0.5e18, 0.99e18);
+        _range("minBonusFraction", curve.minBonusFractionWad, 0, WAD);
+        // outside, the curve is a straight line or a step to within its rounding
+        if (curve.steepnessWad != 0) _range("steepness", curve.steepnessWad, 0.01e18, 20e18);
+        // the larger part of a penalty pays the one who does the work
+        _range("feeShare", curve.feeShareWad, 0, 0.5e18);
+        // a close-out nobody earns from is not done
+        _range("bonusFloor", curve.bonusFloorWad, 1, 0.2e18);
+    }
+
+    function _checkLimits(CurveParameters calldata curve, LimitParameters calldata limits) private pure {
+        // grace is for the shallow part: where the penalty is at its full height nobody waits
+        _range("hardFloor", limits.hardFloorWad, curve.healthForMaxBonusWad, WAD);
+        // a bucket never cuts to less than leaves a debt that can be closed out again
+        if (limits.bucketMinimumWad != 0) {
+            _range("bucketMinimum", limits.bucketMinimumWad, 2 * uint256(limits.minDebtValueWad), type(uint128).max);
+        }
+        // a call must outlive the grace it starts, or it never ends in a close-out
+        _range("callLifetime", limits.callLifetime, uint256(limits.gracePeriod) + 1, type(uint32).max);
+        _range("backstopDelay", limits.backstopDelay, limits.gracePeriod, limits.callLifetime);
+    }
+
+    function _checkAsset(
+        Configuration.Protocol memory protocol,
+        CollateralParameters calldata collateral,
+        BorrowParameters calldata borrowing,
+        PriceSource calldata source
+    ) private view {
+        _requireContract(source.feed);
+        // an answer is never too old before it is late
+        _range("maxAge", source.maxAge, source.heartbeat, type(uint24).max);
+        if (collateral.liquidationThresholdBps != 0) {
+            _checkThreshold(collateral.liquidationThresholdBps, collateral.maxBonusBps, collateral.ltvBps);
+            _checkBonus(collateral.maxBonusBps, protocol.bonusFloorWad());
+            // a bucket without a minimum could hold a close-out at nothing
+            if (collateral.bucketCapacityWad != 0) {
+                _range("bucketMinimum", protocol.bucketMinimumWad(), 1, type(uint128).max);
+            }
+        }
+        if (borrowing.supplyCap != 0) {
+            _range("kink", borrowing.kinkWad, 0, WAD);
+            _range("reserveFactor", borrowing.reserveFactorBps, 0, BPS);
+            if (borrowing.rateModel != address(0)) _requireContract(borrowing.rateModel);
+        }
+    }
+
+    function _checkThreshold(uint256 threshold, uint256 maxBonus, uint256 ltv) private pure {
+        // tau (1 + beta) < 1 for every basket: a close-out raises the health factor, and its denominator is positive
+        _range("threshold * (1 + maxBonus)", threshold * (BPS + maxBonus), 1, 99_00 * BPS);
+        // who borrows all he may is not liquidatable at once
+        _range("ltv", ltv, 0, threshold - 1);
+    }
+
+    function _checkBonus(uint256 maxBonus, uint256 bonusFloorWad) private pure {
+        // bonusFloor <= maxBonus: the smallest penalty is within the Vault's own bound
+        _range("maxBonus", maxBonus, (bonusFloorWad * BPS + WAD - 1) / WAD, 20_00);
+    }
+
+    function _range(bytes32 parameter, uint256 value, uint256 least, uint256 most) private pure {
+        if (value < least || value > most) revert ParameterOutOfRange(parameter, value, least, most);
+    }
+
+    function _requireContract(address module) private view {
+        if (module.code.length == 0) revert NotAContract(module);
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @title What an account holds: a header with a list of its assets, and their balances, two to a slot
+/// @notice Header, from the lowest bit: 15 entries of 8 bits, number of entries 8, time of the margin call 40, time of
+/// the last borrow or withdrawal with debt left 40, flags 8. An entry is an asset id (7 bits) and the side (top bit: debt).
+/// Balances stand in the order of the entries: collateral in token units, debts in debt shares.
+library Positions {
+    uint256 internal constant MAX_COLLATERALS = 10;
+    uint256 internal constant MAX_DEBTS = 5;
+    uint256 internal constant DEBT_SIDE = 0x80;
+    uint256 internal constant NOT_FOUND = type(uint256).max;
+
+    uint256 private constant COUNT_SHIFT = 120;
+    uint256 private constant CALLED_SHIFT = 128;
+    uint256 private constant ACTED_SHIFT = 168;
+    uint256 private constant FLAGS_SHIFT = 208;
+    uint256 private constant LIST_MASK = (1 << 128) - 1;
+
+    uint256 internal constant FLAG_DELEVERAGE = 1 << FLAGS_SHIFT;
+
+    struct Account {
+        uint256 header;
+        uint256[8] balances;
+    }
+
+    // ------------------------------------------------------------------------------------------------------ header
+
+    function count(uint256 header) internal pure returns (uint256) {
+        return uint8(header >> COUNT_SHIFT);
+    }
+
+    /// @return entry asset id, with `DEBT_SIDE` set where it is a debt
+    function entryAt(uint256 header, uint256 index) internal pure returns (uint256 entry) {
+        return uint8(header >> (index * 8));
+    }
+
+    function calledAt(uint256 header) internal pure returns (uint256) {
+        return uint40(header >> CALLED_SHIFT);
+    }
+
+    function actedAt(uint256 header) internal pure returns (uint256) {
+        return uint40(header >> ACTED_SHIFT);
+    }
+
+    function withCalledAt(uint256 header, uint256 timestamp) internal pure returns (uint256) {
+        return (header & ~(uint256(type(uint40).max) << CALLED_SHIFT)) | (uint256(uint40(timestamp)) << CALLED_SHIFT);
+    }
+
+    function withActedAt(uint256 header, uint256 timestamp) internal pure returns (uint256) {
+        return (header & ~(uint256(type(uint40).max) << ACTED_SHIFT)) | (uint256(uint40(timestamp)) << ACTED_SHIFT);
+    }
+
+    /// @notice Where `entry` stands in the list, or `NOT_FOUND`.
+    function find(uint256 header, uint256 entry) internal pure returns (uint256) {
+        uint256 entries = count(header);
+        for (uint256 i; i < entries; ++i) {
+            if (entryAt(header, i) == entry) return i;
+        }
+        return NOT_FOUND;
+    }
+
+    /// @notice How many collaterals and debts the list has.
+    function countSides(uint256 header) internal pure returns (uint256 collaterals, uint256 debts) {
+        uint256 entries = count(header);
+        for (uint256 i; i < entries; ++i) {
+            if (entryAt(header, i) & DEBT_SIDE != 0) ++debts;
+        }
+        collaterals = entries - debts;
+    }
+
+    /// @notice The header with `entry` appended to its list.
+    function append(uint256 header, uint256 entry) internal pure returns (uint256) {
+        uint256 entries = count(header);
+        return (header & ~(uint256(0xff) << (entries * 8))) | (entry << (entries * 8)) + (uint256(1) << COUNT_SHIFT);
+    }
+
+    // ---------------------------------------------------------------------------------------------------- balances
+
+    function balanceAt(Account storage account, uint256 index) internal view returns (uint256) {
+        uint256 pair = account.balances[index / 2];
+        return index & 1 == 0 ? uint128(pair) : pair >> 128;
+    }
+
+    /// @dev `balance` < 2^128: callers bound amounts and shares by 112 bits.
+    function setBalanceAt(Account storage account, uint256 index, uint256 balance) internal {
+        uint256 pair = account.balances[index / 2];
+        account.balances[index / 2] =
+            index & 1 == 0 ? (pair >> 128 << 128) | balance : uint128(pair) | (balance << 128);
+    }
+
+    /// @notice Takes an entry with its balance out of the list; the last one moves into its place.
+    /// @return the header without it, to be stored by the caller
+    function removeAt(Account storage account, uint256 header, uint256 index) internal returns (uint256) {
+        uint256 last = count(header) - 1;
+        if (index != last) {
+            setBalanceAt(account, index, balanceAt(account, last));
+            header = (header & ~(uint256(0xff) << (index * 8))) | (entryAt(header, last) << (index * 8));
+        }
+        setBalanceAt(account, last, 0);
+        return (header & ~(uint256(0xff) << (last * 8))) - (uint256(1) << COUNT_SHIFT);
+    }
+
+    /// @notice All balances of an account, in the order of the entries.
+    function balancesOf(Account storage account, uint256 entries) internal view returns (uint256[] memory balances) {
+        balances = new uint256[](entries);
+        for (uint256 i; i < entries; i += 2) {
+            uint256 pair = account.balances[i / 2];
+            balances[i] = uint128(pair);
+            if (i + 1 < entries) balances[i + 1] = pair >> 128;
+        }
+    }
+
+    /// @notice Writes all balances back, leaving out those that are 0 together with their entries.
+    /// @return the header with the new list, to be stored by the caller
+    function store(Account storage account, uint256 header, uint256[] memory balances) internal returns (uint256) {
+        uint256 entries = balances.length;
+        uint256 list;
+        uint256 kept;
+        uint256 pair;
+        for (uint256 i; i < entries; ++i) {
+            if (balances[i] == 0) continue;
+            list |= entryAt(header, i) << (kept * 8);
+            if (kept & 1 == 0) {
+                pair = balances[i];
+            } else {
+                account.balances[kept / 2] = pair | (balances[i] << 128);
+            }
+            ++kept;
+        }
+        if (kept & 1 != 0) account.balances[kept / 2] = pair;
+        for (uint256 i = (kept + 1) / 2; i < (entries + 1) / 2; ++i) {
+            account.balances[i] = 0;
+        }
+        return (header & ~LIST_MASK) | list | (kept << COUNT_SHIFT);
+    }
+}

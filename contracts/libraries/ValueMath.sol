@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {RAY_PER_WAD, SHARE_SCALE, WAD_PER_BPS} from "./Units.sol";
+
+/// @title Values, health and debt shares
+/// @notice docs/liquidation.md, sections 1 and 2. Values in RAY, prices in WAD, weighted values in RAY times bps.
+library ValueMath {
+    using FixedPointMathLib for uint256;
+
+    /// @notice Value of a collateral balance, rounded down.
+    /// @dev `amount` < 2^112, `priceWad` <= 1e30: the product stays below 2^243.
+    function collateralValue(uint256 amount, uint256 priceWad, uint256 decimals) internal pure returns (uint256) {
+        unchecked {
+            return amount * RAY_PER_WAD * priceWad / 10 ** decimals;
+        }
+    }
+
+    /// @notice Value of a debt, from its shares, rounded up.
+    function debtValue(uint256 shares, uint256 index, uint256 priceWad, uint256 decimals)
+        internal
+        pure
+        returns (uint256)
+    {
+        // 10^(decimals + 10) = SHARE_SCALE * 10^decimals / RAY_PER_WAD
+        return (shares * index).fullMulDivUp(priceWad, 10 ** (decimals + 10));
+    }
+
+    /// @notice Value of one token unit, rounded up.
+    function unitValue(uint256 priceWad, uint256 decimals) internal pure returns (uint256) {
+        return (RAY_PER_WAD * priceWad).divUp(10 ** decimals);
+    }
+
+    /// @notice Health factor, rounded down; without debt the largest uint256.
+    function healthFactor(uint256 weighted, uint256 debt) internal pure returns (uint256) {
+        return debt == 0 ? type(uint256).max : weighted * WAD_PER_BPS / debt;
+    }
+
+    /// @notice Token units owed for debt shares, rounded up.
+    function toDebtUp(uint256 shares, uint256 index) internal pure returns (uint256) {
+        return (shares * index).divUp(SHARE_SCALE);
+    }
+
+    /// @notice Token units that debt shares stand for, rounded down.
+    function toDebtDown(uint256 shares, uint256 index) internal pure returns (uint256) {
+        return shares * index / SHARE_SCALE;
+    }
+
+    /// @notice Debt shares for token units borrowed, rounded up, against the borrower.
+    function toDebtSharesUp(uint256 assets, uint256 index) internal pure returns (uint256) {
+        return (assets * SHARE_SCALE).divUp(index);
+    }
+
+    /// @notice Debt shares for token units repaid, rounded down.
+    function toDebtSharesDown(uint256 assets, uint256 index) internal pure returns (uint256) {
+        return assets * SHARE_SCALE / index;
+    }
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+import {IRateModel} from "interfaces/IRateModel.sol";
+import {Configuration} from "../libraries/Configuration.sol";
+import {InterestMath} from "../libraries/InterestMath.sol";
+import {SharesMath} from "../libraries/SharesMath.sol";
+import {BPS, WAD} from "../libraries/Units.sol";
+import {ValueMath} from "../libraries/ValueMath.sol";
+import {VaultBase} from "./VaultBase.sol";
+
+/// @title Supply, accrual and claims: what lenders have to do with
+abstract contract Markets is VaultBase {
+    using Configuration for Configuration.Asset;
+    using Configuration for Configuration.Protocol;
+    using SafeCastLib for uint256;
+
+    /// @dev One asset's totals in memory, accrued to now.
+    struct Market {
+        uint256 debtShares;
+        uint256 index;
+        uint256 ratePerYear;
+        uint256 idle;
+        uint256 supplyShares;
+        uint256 interest;
+        uint256 feeShares;
+    }
+
+    /// @dev Gas an interest-rate model gets. One that fails keeps the rate where it was: it cannot stop an action.
+    uint256 private constant RATE_MODEL_GAS = 100_000;
+
+    // ------------------------------------------------------------------------------------------------------ lenders
+
+    function supply(uint256 assetId, uint256 assets, address receiver) external nonReentrant returns (uint256 shares) {
+        if (assets == 0) revert ZeroAmount();
+        Configuration.Asset memory asset = _assetAt(_table, assetId);
+        if (!asset.hasFlag(Configuration.FLAG_BORROWABLE)) revert AssetNotBorrowable(assetId);
+        Market memory market = _loadMarket(assetId, asset);
+        uint256 total = _supplyAssets(market);
+        if (total + assets > asset.supplyCap()) revert CapExceeded(assetId, total + assets, asset.supplyCap());
+        shares = SharesMath.toSharesDown(assets, total, market.supplyShares);
+        if (shares == 0) revert ZeroAmount();
+
+        market.idle += assets;
+        market.supplyShares += shares;
+        _storeMarket(assetId, asset, market);
+        _supplyShares[assetId][receiver] += shares;
+        _heldShares[assetId] += shares;
+
+        emit Supplied(assetId, msg.sender, receiver, assets, shares);
+        _pull(asset.token(), msg.sender, assets);
+    }
+
+    function withdraw(uint256 assetId, uint256 assets, address receiver, address owner)
+        external
+        nonReentrant
+        returns (uint256 shares)
+    {
+        if (assets == 0) revert ZeroAmount();
+        Configuration.Asset memory asset = _assetAt(_table, assetId);
+        Market memory market = _loadMarket(assetId, asset);
+        shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares);
+        _exit(assetId, asset, market, assets, shares, receiver, owner);
+    }
+
+    function redeem(uint256 assetId, uint256 shares, address receiver, address owner)
+        external
+        nonReentrant
+        returns (uint256 assets)
+    {
+        if (shares == 0) revert ZeroAmount();
+        Configuration.Asset memory asset = _assetAt(_table, assetId);
+        Market memory market = _loadMarket(assetId, asset);
+        assets = SharesMath.toAssetsDown(shares, _supplyAssets(market), market.supplyShares);
+        _exit(assetId, asset, market, assets, shares, receiver, owner);
+    }
+
+    function _exit(
+        uint256 assetId,
+        Configuration.Asset memory asset,
+        Market memory market,
+        uint256 assets,
+        uint256 shares,
+        address receiver,
+        address owner
+    ) private {
+        if (msg.sender != owner) revert NotAuthorized(owner, msg.sender);
+        _burnShares(assetId, market, owner, shares);
+        if (assets > market.idle) revert InsufficientLiquidity(market.idle, assets);
+        market.idle -= assets;
+        _storeMarket(assetId, asset, market);
+
+        emit Withdrawn(assetId, owner, receiver, assets, shares);
+        SafeTransferLib.safeTransfer(asset.token(), receiver, assets);
+    }
+
+    // ------------------------------------------------------------------------------------------------------- claims
+
+    function claim(uint256 assetId, uint256 amount, address to) external nonReentrant {
+        if (amount == 0) revert ZeroAmount();
+        address token = _assetAt(_table, assetId).token();
+        _debitClaim(msg.sender, assetId, amount);
+        emit Claimed(msg.sender, assetId, to, amount);
+        SafeTransferLib.safeTransfer(token, to, amount);
+    }
+
+    function creditClaim(uint256 assetId, uint256 amount, address holder) external nonReentrant {
+        if (amount == 0) revert ZeroAmount();
+        address token = _assetAt(_table, assetId).token();
+        _creditClaim(holder, assetId, amount);
+        _pull(token, msg.sender, amount);
+    }
+
+    function _debitClaim(address holder, uint256 assetId, uint256 amount) internal {
+        _collectPenalties(holder, assetId);
+        uint256 balance = _claims[holder][assetId];
+        if (balance < amount) revert InsufficientClaim(balance, amount);
+        _claims[holder][assetId] = balance - amount;
+    }
+
+    /// @dev The penalty splitter's claims accrue in the asset's own slot, where a close-out finds them warm.
+    function _collectPenalties(address holder, uint256 assetId) private {
+        if (holder != Configuration.protocol(_table).penaltySplitter()) return;
+        uint256 accrued = _seizureStates[assetId].protocolClaim;
+        if (accrued == 0) return;
+        _seizureStates[assetId].protocolClaim = 0;
+        _creditClaim(holder, assetId, accrued);
+    }
+
+    // -------------------------------------------------------------------------------------------------------- views
+
+    function marketOf(uint256 assetId)
+        external
+        view
+        whenSettled
+        returns (uint256 idle, uint256 debt, uint256 supplyShares, uint256 index, uint256 ratePerYear)
+    {
+        Market memory market = _loadMarket(assetId, _assetAt(_table, assetId));
+        return (market.idle, _totalDebt(market), market.supplyShares, market.index, market.ratePerYear);
+    }
+
+    function supplySharesOf(uint256 assetId, address holder) external view whenSettled returns (uint256 shares) {
+        address table = _table;
+        shares = _supplyShares[assetId][holder];
+        if (holder == Configuration.protocol(table).treasury()) {
+            shares += _loadMarket(assetId, _assetAt(table, assetId)).supplyShares - _heldShares[assetId];
+        }
+    }
+
+    function claimOf(address holder, uint256 assetId) external view whenSettled returns (uint256 amount) {
+        amount = _claims[holder][assetId];
+        if (holder == Configuration.protocol(_table).penaltySplitter()) amount += _seizureStates[assetId].protocolClaim;
+    }
+
+    // -------------------------------------------------------------------------------------------------------- market
+
+    function _totalDebt(Market memory market) internal pure returns (uint256) {
+        return ValueMath.toDebtDown(market.debtShares, market.index);
+    }
+
+    function _supplyAssets(Market memory market) internal pure returns (uint256) {
+        return market.idle + _totalDebt(market);
+    }
+
+    /// @dev The debt index of an asset, accrued to now.
+    function _indexOf(uint256 assetId) internal view returns (uint256) {
+        BorrowState memory state = _borrowStates[assetId];
+        return InterestMath.grow(state.index, state.ratePerYear, block.timestamp - state.accruedAt);
+    }
+
+    /// @dev Totals accrued to now, with the treasury's part of the interest as new supply shares.
+    function _loadMarket(uint256 assetId, Configuration.Asset memory asset)
+        internal
+        view
+        returns (Market memory market)
+    {
+        BorrowState memory borrowed = _borrowStates[assetId];
+        SupplyState memory supplied = _supplyStates[assetId];
+        (market.debtShares, market.ratePerYear) = (borrowed.shares, borrowed.ratePerYear);
+        (market.idle, market.supplyShares) = (supplied.idle, supplied.shares);
+        market.index = InterestMath.grow(borrowed.index, borrowed.ratePerYear, block.timestamp - borrowed.accruedAt);
+        if (market.index == borrowed.index) return market;
+
+        market.interest = _totalDebt(market) - ValueMath.toDebtDown(borrowed.shares, borrowed.index);
+        uint256 fee = market.interest * asset.reserveFactorBps() / BPS;
+        if (fee == 0) return market;
+        market.feeShares = SharesMath.toSharesDown(fee, _supplyAssets(market) - fee, market.supplyShares);
+        market.supplyShares += market.feeShares;
+    }
+
+    /// @dev Latches the rate for what the action left and writes both slots.
+    function _storeMarket(uint256 assetId, Configuration.Asset memory asset, Market memory market) internal {
+        uint256 rate = _rate(asset, market);
+        if (market.interest != 0) emit Accrued(assetId, market.index, market.interest, market.feeShares);
+        if (rate != market.ratePerYear) emit RateLatched(assetId, rate);
+        if (market.debtShares > type(uint112).max) revert AmountTooLarge(market.debtShares, type(uint112).max);
+        _borrowStates[assetId] = BorrowState({
+            shares: uint112(market.debtShares),
+            index: uint72(market.index),
+            accruedAt: uint40(block.timestamp),
+            ratePerYear: uint32(rate)
+        });
+        _supplyStates[assetId] = SupplyState({
+            idle: market.idle.toUint112(),
+            shares: market.supplyShares.toUint144()
+        });
+    }
+
+    function _rate(Configuration.Asset memory asset, Market memory market) private view returns (uint256) {
+        uint256 debt = _totalDebt(market);
+        uint256 utilisation = debt == 0 ? 0 : debt * WAD / (market.idle + debt);
+        address model = asset.rateModel();
+        if (model == address(0)) {
+            (uint256 base, uint256 slope1, uint256 slope2, uint256 kinkWad) = asset.rateParameters();
+            return InterestMath.kinkedRate(utilisation, base, slope1, slope2, kinkWad);
+        }
+        try IRateModel(model).ratePerYear{gas: RATE_MODEL_GAS}(utilisation) returns (uint256 rate) {
+            return rate < InterestMath.MAX_RATE ? rate : InterestMath.MAX_RATE;
+        } catch {
+            return market.ratePerYear;
+        }
+    }
+
+    /// @dev Takes supply shares from a holder and from the market in memory. What the treasury earned is booked to it first.
+    function _burnShares(uint256 assetId, Market memory market, address holder, uint256 shares) internal {
+        if (holder == Configuration.protocol(_table).treasury()) {
+            uint256 uncollected = market.supplyShares - _heldShares[assetId];
+            _supplyShares[assetId][holder] += uncollected;
+            _heldShares[assetId] += uncollected;
+        }
+        uint256 balance = _supplyShares[assetId][holder];
+        if (balance < shares) revert InsufficientShares(balance, shares);
+        _supplyShares[assetId][holder] = balance - shares;
+        _heldShares[assetId] -= shares;
+        market.supplyShares -= shares;
+    }
+}

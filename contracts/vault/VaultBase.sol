@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import {IVault} from "interfaces/IVault.sol";
+import {AccountId, Deleverage} from "interfaces/Types.sol";
+import {AccountIds} from "../libraries/AccountIds.sol";
+import {Configuration} from "../libraries/Configuration.sol";
+import {Positions} from "../libraries/Positions.sol";
+
+/// @title Storage, lock and token movements, shared by the rooms of the Vault
+abstract contract VaultBase is IVault {
+    using AccountIds for AccountId;
+    using Configuration for Configuration.Asset;
+
+    /// @dev Debt side of an asset, one slot. `shares` hundredths of a unit at index 1, `index` 17 decimals, `ratePerYear` nine.
+    struct BorrowState {
+        uint112 shares;
+        uint72 index;
+        uint40 accruedAt;
+        uint32 ratePerYear;
+    }
+
+    /// @dev Supply side of an asset, one slot. `shares` include what the treasury has not collected yet.
+    struct SupplyState {
+        uint112 idle;
+        uint144 shares;
+    }
+
+    /// @dev What close-outs change per collateral, one slot: the penalty splitter's claim (units), and the value (WAD) taken
+    /// out of the size bucket and not refilled by `bucketAt`.
+    struct SeizureState {
+        uint120 protocolClaim;
+        uint96 bucketUsedWad;
+        uint40 bucketAt;
+    }
+
+    /// @dev Gas a token gets to send a leg of a close-out, so that one that burns gas blocks nothing but its own leg.
+    uint256 private constant SEND_GAS = 300_000;
+
+    address internal _table;
+    mapping(uint256 assetId => BorrowState) internal _borrowStates;
+    mapping(uint256 assetId => SupplyState) internal _supplyStates;
+    mapping(uint256 assetId => SeizureState) internal _seizureStates;
+    /// @dev Sum of `_supplyShares` per asset; the difference to `SupplyState.shares` is the treasury's, not collected yet.
+    mapping(uint256 assetId => uint256) internal _heldShares;
+    mapping(uint256 assetId => mapping(address holder => uint256)) internal _supplyShares;
+    mapping(address holder => mapping(uint256 assetId => uint256)) internal _claims;
+    mapping(AccountId => Positions.Account) internal _accounts;
+    mapping(AccountId => Deleverage) internal _deleverages;
+    mapping(address owner => mapping(address operator => bool)) internal _operators;
+    /// @dev Borrowing of the assets in the lower half, withdrawing while owing in the upper half.
+    uint256 internal _pauses;
+
+    bool private transient _locked;
+
+    /// @dev State changes exclude each other, and views refuse to answer in between: what they would tell is not settled.
+    modifier nonReentrant() {
+        if (_locked) revert Reentrancy();
+        _locked = true;
+        _;
+        _locked = false;
+    }
+
+    modifier whenSettled() {
+        if (_locked) revert Reentrancy();
+        _;
+    }
+
+    function _assetAt(address table, uint256 assetId) internal view returns (Configuration.Asset memory asset) {
+        asset = Configuration.asset(table, assetId);
+        if (asset.riskWord == 0 || assetId >= Configuration.MAX_ASSETS) revert AssetNotListed(assetId);
+    }
+
+    /// @dev Withdrawing, borrowing and bringing in a new asset are the owner's and his operators'.
+    function _requireAuthorized(AccountId account) internal view {
+        address owner = account.ownerOf();
+        if (msg.sender != owner && !_operators[owner][msg.sender]) revert NotAuthorized(owner, msg.sender);
+    }
+
+    /// @dev Takes exactly `amount` from `from`, or reverts: a token that charges a fee or rebases is refused by what it does.
+    function _pull(address token, address from, uint256 amount) internal {
+        uint256 before = SafeTransferLib.balanceOf(token, address(this));
+        SafeTransferLib.safeTransferFrom(token, from, address(this), amount);
+        uint256 received = SafeTransferLib.balanceOf(token, address(this)) - before;
+        if (received != amount) revert TransferMismatch(token, amount, received);
+    }
+
+    /// @dev Sends a leg of a close-out; where the token refuses, or misbehaves, says so instead of reverting.
+    function _trySend(address token, address to, uint256 amount) internal returns (bool isSent) {
+        bytes memory data = abi.encodeWithSignature("transfer(address,uint256)", to, amount);
+        assembly ("memory-safe") {
+            // at most one word of what the token returns is copied: a returned bomb costs nothing
+            mstore(0, 1)
+            isSent := call(SEND_GAS, token, 0, add(data, 32), mload(data), 0, 32)
+            isSent := and(isSent, or(iszero(returndatasize()), and(gt(returndatasize(), 31), eq(mload(0), 1))))
+        }
+    }
+
+    function _creditClaim(address holder, uint256 assetId, uint256 amount) internal {
+        _claims[holder][assetId] += amount;
+        emit ClaimCredited(holder, assetId, amount);
+    }
+}

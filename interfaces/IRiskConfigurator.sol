@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+/// @notice Modules of the protocol.
+struct Modules {
+    address engine;
+    address insuranceFund;
+    address penaltySplitter;
+    address treasury;
+}
+
+/// @notice Health factors and penalty curve, all WAD. Specification, sections 2 and 3.
+struct CurveParameters {
+    uint64 targetHealthFactorWad;
+    uint64 marginCallHealthFactorWad;
+    uint64 healthForMaxBonusWad;
+    uint64 bonusFloorWad;
+    uint64 minBonusFractionWad;
+    uint64 feeShareWad;
+    uint128 steepnessWad;
+}
+
+/// @notice Limits around a close-out; values in WAD, times in seconds. Specification, section 5.
+struct LimitParameters {
+    uint128 minDebtValueWad;
+    uint128 minDebtPerAssetWad;
+    uint128 dustValueWad;
+    uint128 bucketMinimumWad;
+    uint64 hardFloorWad;
+    uint32 gracePeriod;
+    uint32 callLifetime;
+    uint32 backstopDelay;
+}
+
+/// @notice An asset as collateral. Ratios in bps; a threshold of 0: not collateral.
+struct CollateralParameters {
+    uint16 ltvBps;
+    uint16 liquidationThresholdBps;
+    uint16 maxBonusBps;
+    /// Token units.
+    uint112 cap;
+    /// Size bucket: value it holds when full (0: none) and what flows back per second, WAD.
+    uint96 bucketCapacityWad;
+    uint72 bucketRefillWad;
+}
+
+/// @notice An asset to be borrowed. Rates a year with nine decimals; caps in token units; a supply cap of 0: not to be borrowed.
+struct BorrowParameters {
+    uint32 base;
+    uint32 slope1;
+    uint32 slope2;
+    uint64 kinkWad;
+    uint16 reserveFactorBps;
+    uint112 supplyCap;
+    uint112 borrowCap;
+    /// Another interest-rate model; 0: the kinked one with the rates above.
+    address rateModel;
+}
+
+/// @notice Where an asset's price comes from. Times in seconds.
+struct PriceSource {
+    address feed;
+    /// An IPriceAdapter instead of a Chainlink-shaped feed.
+    bool isAdapter;
+    uint24 heartbeat;
+    uint24 maxAge;
+}
+
+/// @title RiskConfigurator: every parameter, every bound, every relation between parameters
+/// @notice Builds the Vault's configuration table; nothing that breaks a formula gets into one.
+interface IRiskConfigurator {
+    /// @notice The parameter, the value found and the bounds, both allowed; the reason stands beside each check.
+    error ParameterOutOfRange(bytes32 parameter, uint256 value, uint256 least, uint256 most);
+    error AssetAlreadyListed(address token);
+    error TooManyAssets(uint256 most);
+    error NotAContract(address module);
+    error AssetNotListed(uint256 assetId);
+    error ThresholdMustRamp(uint256 current, uint256 proposed);
+    error RampOutOfRange(uint256 duration, uint256 least, uint256 most);
+
+    event AssetListed(uint256 indexed assetId, address indexed token);
+    event TablePublished(address indexed table);
+
+    /// @notice Replaces modules, curve and limits at once. Restricted.
+    function setProtocol(Modules calldata modules, CurveParameters calldata curve, LimitParameters calldata limits)
+        external;
+
+    /// @notice Lists an asset under the next id. Restricted.
+    function listAsset(
+        address token,
+        CollateralParameters calldata collateral,
+        BorrowParameters calldata borrowing,
+        PriceSource calldata source
+    ) external returns (uint256 assetId);
+
+    /// @notice Changes an asset. A lower liquidation threshold is reached over `rampDuration` seconds. Restricted.
+    function setAsset(
+        uint256 assetId,
+        CollateralParameters calldata collateral,
+        BorrowParameters calldata borrowing,
+        PriceSource calldata source,
+        uint256 rampDuration
+    ) external;
+}
