@@ -2,26 +2,308 @@
 pragma solidity 0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {Multicallable} from "solady/utils/Multicallable.sol";
-import {AssetSet} from "interfaces/Types.sol";
-import {CloseOuts} from "./vault/CloseOuts.sol";
-import {CloseOutPlans} from "./vault/CloseOutPlans.sol";
-import {INDEX_ONE} from "./libraries/Units.sol";
+import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import {ICloseOutCallback} from "interfaces/ICloseOutCallback.sol";
+import {AccountId, AssetSet, CloseOutRequest, CloseOutResult} from "interfaces/Types.sol";
+import {IVaultCore} from "interfaces/IVault.sol";
+import {AssetSets} from "./libraries/AssetSets.sol";
 import {Configuration} from "./libraries/Configuration.sol";
+import {Positions} from "./libraries/Positions.sol";
+import {SharesMath} from "./libraries/SharesMath.sol";
+import {INDEX_ONE} from "./libraries/Units.sol";
+import {ValueMath} from "./libraries/ValueMath.sol";
+import {CloseOutBooking} from "./vault/CloseOutBooking.sol";
+import {CloseOutPlans} from "./vault/CloseOutPlans.sol";
 
 /// @title Vault
 /// @notice Holds all user funds; see interfaces/IVault.sol. Its accounting is immutable: what governance can do is to plug in
-/// another configuration table, and to pause borrowing and withdrawing while owing.
-contract Vault is CloseOuts, AccessManaged, Multicallable {
+/// another configuration table, and to pause borrowing and withdrawing while owing. What is called less often stands in the
+/// VaultExtension, an immutable second half of this code that runs on this storage.
+contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
+    using AssetSets for AssetSet;
+    using Configuration for Configuration.Asset;
     using Configuration for Configuration.Protocol;
+    using FixedPointMathLib for uint256;
+    using Positions for Positions.Account;
+    using Positions for uint256;
+
+    address public immutable EXTENSION;
 
     /// @param authority the AccessManager
+    /// @param extension the VaultExtension, made with the same `maxTargetHealthFactorWad`
     /// @param maxTargetHealthFactorWad no engine may restore a health factor above it
-    constructor(address authority, uint256 maxTargetHealthFactorWad)
+    constructor(address authority, address extension, uint256 maxTargetHealthFactorWad)
         AccessManaged(authority)
         CloseOutPlans(maxTargetHealthFactorWad)
-    {}
+    {
+        if (CloseOutPlans(extension).MAX_TARGET_HEALTH_FACTOR_WAD() != maxTargetHealthFactorWad) {
+            revert ConfigurationMissing();
+        }
+        EXTENSION = extension;
+    }
 
+    /// @dev Everything of IVaultExtension: its code is fixed at construction and knows this storage.
+    fallback() external {
+        address extension = EXTENSION;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, 0, calldatasize())
+            let isDone := delegatecall(gas(), extension, free, calldatasize(), 0, 0)
+            returndatacopy(free, 0, returndatasize())
+            if isDone { return(free, returndatasize()) }
+            revert(free, returndatasize())
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------------ lenders
+
+    /// @inheritdoc IVaultCore
+    function supply(uint256 assetId, uint256 assets, address receiver) external nonReentrant returns (uint256 shares) {
+        if (assets == 0) revert ZeroAmount();
+        Configuration.Asset memory asset = _assetAt(_table, assetId);
+        if (!asset.hasFlag(Configuration.FLAG_BORROWABLE)) revert AssetNotBorrowable(assetId);
+        Market memory market = _loadMarket(assetId, asset);
+        uint256 total = _supplyAssets(market);
+        if (total + assets > asset.supplyCap()) revert CapExceeded(assetId, total + assets, asset.supplyCap());
+        shares = SharesMath.toSharesDown(assets, total, market.supplyShares);
+        if (shares == 0) revert ZeroAmount();
+
+        market.idle += assets;
+        market.supplyShares += shares;
+        _storeMarket(assetId, asset, market);
+        _supplyShares[assetId][receiver] += shares;
+        _heldShares[assetId] += shares;
+
+        emit Supplied(assetId, msg.sender, receiver, assets, shares);
+        _pull(asset.token(), msg.sender, assets);
+    }
+
+    /// @inheritdoc IVaultCore
+    function withdraw(uint256 assetId, uint256 assets, address receiver, address owner)
+        external
+        nonReentrant
+        returns (uint256 shares)
+    {
+        if (assets == 0) revert ZeroAmount();
+        Configuration.Asset memory asset = _assetAt(_table, assetId);
+        Market memory market = _loadMarket(assetId, asset);
+        shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares);
+        _exit(assetId, asset, market, assets, shares, receiver, owner);
+    }
+
+    /// @inheritdoc IVaultCore
+    function redeem(uint256 assetId, uint256 shares, address receiver, address owner)
+        external
+        nonReentrant
+        returns (uint256 assets)
+    {
+        if (shares == 0) revert ZeroAmount();
+        Configuration.Asset memory asset = _assetAt(_table, assetId);
+        Market memory market = _loadMarket(assetId, asset);
+        assets = SharesMath.toAssetsDown(shares, _supplyAssets(market), market.supplyShares);
+        _exit(assetId, asset, market, assets, shares, receiver, owner);
+    }
+
+    function _exit(
+        uint256 assetId,
+        Configuration.Asset memory asset,
+        Market memory market,
+        uint256 assets,
+        uint256 shares,
+        address receiver,
+        address owner
+    ) private {
+        if (msg.sender != owner) revert NotAuthorized(owner, msg.sender);
+        _burnShares(assetId, market, owner, shares);
+        if (assets > market.idle) revert InsufficientLiquidity(market.idle, assets);
+        market.idle -= assets;
+        _storeMarket(assetId, asset, market);
+
+        emit Withdrawn(assetId, owner, receiver, assets, shares);
+        SafeTransferLib.safeTransfer(asset.token(), receiver, assets);
+    }
+
+    // --------------------------------------------------------------------------------------------------- borrowers
+
+    /// @inheritdoc IVaultCore
+    function depositCollateral(AccountId account, uint256 assetId, uint256 amount) external nonReentrant {
+        if (amount == 0) revert ZeroAmount();
+        address table = _table;
+        Configuration.Asset memory asset = _assetAt(table, assetId);
+        if (!asset.hasFlag(Configuration.FLAG_COLLATERAL)) revert AssetNotCollateral(assetId);
+        Positions.Account storage stored = _accounts[account];
+        uint256 header = stored.header;
+        uint256 place = header.find(assetId);
+        bool isNew = place == Positions.NOT_FOUND;
+        if (isNew) {
+            if (header.find(assetId | Positions.DEBT_SIDE) != Positions.NOT_FOUND) revert AssetHeldAsDebt(assetId);
+            _requireAuthorized(account);
+            (uint256 collaterals,) = header.countSides();
+            if (collaterals == Positions.MAX_COLLATERALS) revert TooManyAssets(Positions.MAX_COLLATERALS);
+            place = header.count();
+            header = header.append(assetId);
+            stored.header = header;
+        }
+
+        uint256 balance = stored.balanceAt(place) + amount;
+        if (balance > asset.maxAmount()) revert AmountTooLarge(balance, asset.maxAmount());
+        stored.setBalanceAt(place, balance);
+        if (isNew) _requireMinimumDebt(table, account);
+
+        emit CollateralDeposited(account, assetId, msg.sender, amount);
+        _pull(asset.token(), msg.sender, amount);
+        uint256 held = SafeTransferLib.balanceOf(asset.token(), address(this)) - _supplyStates[assetId].idle;
+        if (held > asset.collateralCap()) revert CapExceeded(assetId, held, asset.collateralCap());
+    }
+
+    /// @inheritdoc IVaultCore
+    function withdrawCollateral(AccountId account, uint256 assetId, uint256 amount, address to)
+        external
+        nonReentrant
+        returns (uint256 withdrawn)
+    {
+        _requireAuthorized(account);
+        Positions.Account storage stored = _accounts[account];
+        uint256 header = stored.header;
+        uint256 place = header.find(assetId);
+        if (place == Positions.NOT_FOUND) revert AssetNotHeld(account, assetId);
+        uint256 balance = stored.balanceAt(place);
+        withdrawn = amount == type(uint256).max ? balance : amount;
+        if (withdrawn == 0) revert ZeroAmount();
+        if (withdrawn > balance) revert InsufficientCollateral(balance, withdrawn);
+
+        (, uint256 debts) = header.countSides();
+        if (withdrawn == balance) header = stored.removeAt(header, place);
+        else stored.setBalanceAt(place, balance - withdrawn);
+        address table = _table;
+        if (debts != 0) {
+            if (AssetSet.wrap(uint128(_pauses >> 128)).contains(assetId)) revert ActionPaused(assetId);
+            header = header.withActedAt(block.timestamp);
+        }
+        stored.header = header;
+        if (debts != 0) _requireInitialMargin(_appraise(table, account));
+
+        emit CollateralWithdrawn(account, assetId, to, withdrawn);
+        SafeTransferLib.safeTransfer(_assetAt(table, assetId).token(), to, withdrawn);
+    }
+
+    /// @inheritdoc IVaultCore
+    function borrow(AccountId account, uint256 assetId, uint256 amount, address to)
+        external
+        nonReentrant
+        returns (uint256 shares)
+    {
+        _requireAuthorized(account);
+        if (amount == 0) revert ZeroAmount();
+        address table = _table;
+        Configuration.Asset memory asset = _assetAt(table, assetId);
+        if (!asset.hasFlag(Configuration.FLAG_BORROWABLE)) revert AssetNotBorrowable(assetId);
+        if (AssetSet.wrap(uint128(_pauses)).contains(assetId)) revert ActionPaused(assetId);
+        Positions.Account storage stored = _accounts[account];
+        uint256 header = stored.header;
+        if (header.find(assetId) != Positions.NOT_FOUND) revert AssetHeldAsCollateral(assetId);
+        uint256 place = header.find(assetId | Positions.DEBT_SIDE);
+        if (place == Positions.NOT_FOUND) {
+            (, uint256 debts) = header.countSides();
+            if (debts == Positions.MAX_DEBTS) revert TooManyAssets(Positions.MAX_DEBTS);
+            place = header.count();
+            header = header.append(assetId | Positions.DEBT_SIDE);
+        }
+
+        Market memory market = _loadMarket(assetId, asset);
+        if (amount > market.idle) revert InsufficientLiquidity(market.idle, amount);
+        shares = ValueMath.toDebtSharesUp(amount, market.index);
+        market.idle -= amount;
+        market.debtShares += shares;
+        uint256 total = _totalDebt(market);
+        if (total > asset.borrowCap()) revert CapExceeded(assetId, total, asset.borrowCap());
+        _storeMarket(assetId, asset, market);
+        stored.setBalanceAt(place, stored.balanceAt(place) + shares);
+        stored.header = header.withActedAt(block.timestamp);
+        Appraisal memory appraisal = _appraise(table, account);
+        _requireInitialMargin(appraisal);
+        _requireMinimumDebt(table, appraisal);
+
+        emit Borrowed(account, assetId, to, amount, shares);
+        SafeTransferLib.safeTransfer(asset.token(), to, amount);
+    }
+
+    /// @inheritdoc IVaultCore
+    function repay(AccountId account, uint256 assetId, uint256 amount) external nonReentrant returns (uint256 repaid) {
+        if (amount == 0) revert ZeroAmount();
+        Positions.Account storage stored = _accounts[account];
+        uint256 header = stored.header;
+        uint256 place = header.find(assetId | Positions.DEBT_SIDE);
+        if (place == Positions.NOT_FOUND) revert AssetNotHeld(account, assetId);
+        Configuration.Asset memory asset = _assetAt(_table, assetId);
+        Market memory market = _loadMarket(assetId, asset);
+        uint256 balance = stored.balanceAt(place);
+        uint256 debt = ValueMath.toDebtUp(balance, market.index);
+        repaid = amount.min(debt);
+        uint256 shares = repaid == debt ? balance : ValueMath.toDebtSharesDown(repaid, market.index);
+
+        market.idle += repaid;
+        market.debtShares -= shares;
+        _storeMarket(assetId, asset, market);
+        if (shares == balance) stored.header = stored.removeAt(header, place);
+        else stored.setBalanceAt(place, balance - shares);
+
+        emit Repaid(account, assetId, msg.sender, repaid, shares);
+        _pull(asset.token(), msg.sender, repaid);
+    }
+
+    // -------------------------------------------------------------------------------------------------- close-outs
+
+    /// @inheritdoc IVaultCore
+    function closeOut(CloseOutRequest calldata request, bytes calldata data)
+        external
+        nonReentrant
+        returns (CloseOutResult memory result)
+    {
+        Prepared memory prepared = _prepare(_table, request);
+        if (prepared.isCallOnly) {
+            _putOnCall(request.account, prepared.appraisal.header, prepared.healthBefore);
+            result.healthFactorBeforeWad = result.healthFactorAfterWad = prepared.healthBefore;
+            return result;
+        }
+        result = _resultOf(prepared);
+        _requireLimits(request, result);
+        _book(request.account, prepared, result, request.fromShares, request.fromClaims);
+        emit CloseOut(request.account, msg.sender, result);
+        _sendCollateral(prepared, request);
+        if (data.length != 0) ICloseOutCallback(msg.sender).onCloseOut(result, data);
+        _pullRepayments(prepared, request);
+    }
+
+    /// @dev A leg whose token does not move becomes the receiver's claim: it stops nobody.
+    function _sendCollateral(Prepared memory prepared, CloseOutRequest calldata request) private {
+        for (uint256 i; i < prepared.moves.length; ++i) {
+            Leg memory leg = prepared.appraisal.legs[i];
+            Move memory move = prepared.moves[i];
+            if (leg.isDebt || !move.isSelected) continue;
+            uint256 amount = move.amount - move.toProtocol - move.toInsurance;
+            if (amount == 0) continue;
+            if (request.asClaims.contains(leg.assetId) || !_trySend(leg.asset.token(), request.receiver, amount)) {
+                _creditClaim(request.receiver, leg.assetId, amount);
+            }
+        }
+    }
+
+    function _pullRepayments(Prepared memory prepared, CloseOutRequest calldata request) private {
+        for (uint256 i; i < prepared.moves.length; ++i) {
+            Leg memory leg = prepared.appraisal.legs[i];
+            uint256 amount = prepared.moves[i].amount;
+            if (!leg.isDebt || amount == 0) continue;
+            if (request.fromShares.contains(leg.assetId) || request.fromClaims.contains(leg.assetId)) continue;
+            _pull(leg.asset.token(), msg.sender, amount);
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------------ control
+
+    /// @inheritdoc IVaultCore
     function setConfiguration(address table) external restricted nonReentrant {
         uint256 listed = Configuration.protocol(_table).assetCount();
         uint256 count = Configuration.protocol(table).assetCount();
@@ -35,12 +317,9 @@ contract Vault is CloseOuts, AccessManaged, Multicallable {
         emit ConfigurationSet(table);
     }
 
+    /// @inheritdoc IVaultCore
     function setPauses(AssetSet borrowing, AssetSet withdrawing) external restricted nonReentrant {
         _pauses = AssetSet.unwrap(borrowing) | (uint256(AssetSet.unwrap(withdrawing)) << 128);
         emit PausesSet(borrowing, withdrawing);
-    }
-
-    function configuration() external view returns (address table) {
-        return _table;
     }
 }

@@ -5,15 +5,8 @@ import {
     AccountId, AssetSet, CloseOutRequest, CloseOutResult, Deleverage, RepaidLeg, SeizedLeg
 } from "./Types.sol";
 
-/// @title The Vault: custody, accounts, supply, debts and close-outs
-/// @notice The only holder of user funds. Amounts are token units, values and health factors WAD, rates WAD, unless a
-/// name says otherwise. Assets are named by their id: the order in which they were listed.
-///
-/// What is assumed of a token: its balances change only by transfers; a transfer that reports success moved exactly the
-/// amount. Tokens that charge a fee or rebase are refused when they show it. A token that reverts, returns false, pauses
-/// or blacklists may do so at any time; it blocks its own leg and nothing else.
-/// What is assumed of a price source: nothing, beyond the gas it is given; see docs/oracles.md.
-interface IVault {
+/// @notice What the Vault reports: errors as facts with their numbers, and events from which every balance can be rebuilt.
+interface IVaultEvents {
     // ------------------------------------------------------------------------------------------------------- errors
 
     error AssetNotListed(uint256 assetId);
@@ -99,7 +92,10 @@ interface IVault {
     event DeleverageSet(AccountId indexed account, Deleverage terms);
     event ConfigurationSet(address indexed table);
     event PausesSet(AssetSet borrowing, AssetSet withdrawing);
+}
 
+/// @notice The hot part: what the Vault's own code does.
+interface IVaultCore {
     // ------------------------------------------------------------------------------------------------------ lenders
 
     /// @notice Supplies `assets` to be borrowed. Shares are rounded down.
@@ -131,9 +127,6 @@ interface IVault {
     /// @notice Repays up to `amount` of a debt, from the caller; clamped to the debt. Anyone may. Reads no price.
     function repay(AccountId account, uint256 assetId, uint256 amount) external returns (uint256 repaid);
 
-    /// @notice Lets `operator` act for all of the caller's accounts, or no longer.
-    function setOperator(address operator, bool isApproved) external;
-
     // --------------------------------------------------------------------------------------------------- close-outs
 
     /// @notice Closes out an unhealthy account: the same fraction of every selected debt and collateral.
@@ -142,6 +135,19 @@ interface IVault {
     function closeOut(CloseOutRequest calldata request, bytes calldata data)
         external
         returns (CloseOutResult memory result);
+
+    // ------------------------------------------------------------------------------------------------------ control
+
+    /// @notice Plugs in a new configuration table. Restricted to the role of the RiskConfigurator.
+    function setConfiguration(address table) external;
+
+    /// @notice Stops borrowing of, and withdrawing while owing from, the assets in the two sets. Restricted.
+    function setPauses(AssetSet borrowing, AssetSet withdrawing) external;
+}
+
+/// @notice The rest, in the code of the VaultExtension: called on the Vault like everything else.
+interface IVaultExtension {
+    // -------------------------------------------------------------------------------------------------- close-outs
 
     /// @notice What `closeOut` would do for the same request in this block, to the unit; reverts as it would.
     function previewCloseOut(CloseOutRequest calldata request) external view returns (CloseOutResult memory result);
@@ -167,13 +173,10 @@ interface IVault {
     /// @notice Books tokens of the caller as a claim of `holder`. How an insurance fund is filled.
     function creditClaim(uint256 assetId, uint256 amount, address holder) external;
 
-    // ------------------------------------------------------------------------------------------------------ control
+    // ---------------------------------------------------------------------------------------------------- operators
 
-    /// @notice Plugs in a new configuration table. Restricted to the role of the RiskConfigurator.
-    function setConfiguration(address table) external;
-
-    /// @notice Stops borrowing of, and withdrawing while owing from, the assets in the two sets. Restricted.
-    function setPauses(AssetSet borrowing, AssetSet withdrawing) external;
+    /// @notice Lets `operator` act for all of the caller's accounts, or no longer.
+    function setOperator(address operator, bool isApproved) external;
 
     // -------------------------------------------------------------------------------------------------------- views
 
@@ -223,3 +226,13 @@ interface IVault {
 
     function isOperator(address owner, address operator) external view returns (bool);
 }
+
+/// @title The Vault: custody, accounts, supply, debts and close-outs
+/// @notice The only holder of user funds. Amounts are token units, values and health factors WAD, rates WAD, unless a
+/// name says otherwise. Assets are named by their id: the order in which they were listed.
+///
+/// What is assumed of a token: its balances change only by transfers; a transfer that reports success moved exactly the
+/// amount. Tokens that charge a fee or rebase are refused when they show it. A token that reverts, returns false, pauses
+/// or blacklists may do so at any time; it blocks its own leg and nothing else.
+/// What is assumed of a price source: nothing, beyond the gas it is given; see docs/oracles.md.
+interface IVault is IVaultEvents, IVaultCore, IVaultExtension {}

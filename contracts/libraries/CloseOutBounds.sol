@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {IVault} from "interfaces/IVault.sol";
+import {IVaultEvents} from "interfaces/IVault.sol";
 import {Plan, Snapshot, Terms} from "interfaces/Types.sol";
 import {BPS, WAD, WAD_PER_BPS} from "./Units.sol";
 
@@ -19,31 +19,31 @@ library CloseOutBounds {
 
     function check(Snapshot memory account, Terms memory terms, Plan memory plan, uint256 maxTarget) internal pure {
         (uint256 repaid, uint256 seized) = (plan.repaidValue, plan.seizedValue);
-        if (seized > account.setCollateralValue) revert IVault.PlanAboveBalances(seized, account.setCollateralValue);
+        if (seized > account.setCollateralValue) revert IVaultEvents.PlanAboveBalances(seized, account.setCollateralValue);
         if (plan.extinguishedValue > account.setDebtValue || repaid > plan.extinguishedValue) {
-            revert IVault.PlanAboveBalances(plan.extinguishedValue, account.setDebtValue);
+            revert IVaultEvents.PlanAboveBalances(plan.extinguishedValue, account.setDebtValue);
         }
 
         // P13: within the value-weighted mean of maxBonus of what is seized, or the owner's own penalty
         uint256 bonus = terms.fixedPenaltyWad == 0
             ? repaid.fullMulDivUp(account.setBonusWeightedCollateral, account.setCollateralValue * BPS)
             : repaid.fullMulDivUp(terms.fixedPenaltyWad, WAD);
-        if (seized > repaid + bonus + SLACK) revert IVault.PlanAboveBonus(seized, repaid + bonus + SLACK);
+        if (seized > repaid + bonus + SLACK) revert IVaultEvents.PlanAboveBonus(seized, repaid + bonus + SLACK);
 
         bool isInsolvent =
             account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad);
         if (isInsolvent) {
             // P12, P21: debt disappears in proportion to the collateral taken, so that C / B stays
             uint256 most = seized.fullMulDivUp(account.debtValue, account.collateralValue) + SLACK;
-            if (plan.extinguishedValue > most) revert IVault.PlanExtinguishesTooMuch(plan.extinguishedValue, most);
+            if (plan.extinguishedValue > most) revert IVaultEvents.PlanExtinguishesTooMuch(plan.extinguishedValue, most);
             return;
         }
-        if (plan.extinguishedValue > repaid) revert IVault.PlanExtinguishesTooMuch(plan.extinguishedValue, repaid);
+        if (plan.extinguishedValue > repaid) revert IVaultEvents.PlanExtinguishesTooMuch(plan.extinguishedValue, repaid);
 
         // P4: the health factor is not lowered, W / B <= (W - lost) / (B - repaid)
         uint256 lost = seized.fullMulDiv(account.setWeightedCollateral, account.setCollateralValue);
         uint256 mostLost = repaid.fullMulDivUp(account.weightedCollateral, account.debtValue) + SLACK * BPS;
-        if (lost > mostLost) revert IVault.PlanLowersHealth(lost, mostLost);
+        if (lost > mostLost) revert IVaultEvents.PlanLowersHealth(lost, mostLost);
 
         // No more than needed: H' <= maxTarget. Only where even leaving `minDebtValue` stays within it may all be repaid.
         if (account.debtValue < terms.minDebtValue) return;
@@ -51,6 +51,6 @@ library CloseOutBounds {
         uint256 lostForCounted = repaid == 0 ? 0 : lost.fullMulDiv(counted, repaid);
         uint256 left = (account.weightedCollateral - lostForCounted) * WAD_PER_BPS;
         uint256 mostLeft = maxTarget * (account.debtValue - counted + SLACK);
-        if (left > mostLeft) revert IVault.PlanAboveMaxTarget(left, mostLeft);
+        if (left > mostLeft) revert IVaultEvents.PlanAboveMaxTarget(left, mostLeft);
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {IRateModel} from "interfaces/IRateModel.sol";
 import {Configuration} from "../libraries/Configuration.sol";
@@ -11,7 +10,7 @@ import {BPS, WAD} from "../libraries/Units.sol";
 import {ValueMath} from "../libraries/ValueMath.sol";
 import {VaultBase} from "./VaultBase.sol";
 
-/// @title Supply, accrual and claims: what lenders have to do with
+/// @title An asset's totals: loading, accrual, latching; supply shares and claims
 abstract contract Markets is VaultBase {
     using Configuration for Configuration.Asset;
     using Configuration for Configuration.Protocol;
@@ -31,88 +30,6 @@ abstract contract Markets is VaultBase {
     /// @dev Gas an interest-rate model gets. One that fails keeps the rate where it was: it cannot stop an action.
     uint256 private constant RATE_MODEL_GAS = 100_000;
 
-    // ------------------------------------------------------------------------------------------------------ lenders
-
-    function supply(uint256 assetId, uint256 assets, address receiver) external nonReentrant returns (uint256 shares) {
-        if (assets == 0) revert ZeroAmount();
-        Configuration.Asset memory asset = _assetAt(_table, assetId);
-        if (!asset.hasFlag(Configuration.FLAG_BORROWABLE)) revert AssetNotBorrowable(assetId);
-        Market memory market = _loadMarket(assetId, asset);
-        uint256 total = _supplyAssets(market);
-        if (total + assets > asset.supplyCap()) revert CapExceeded(assetId, total + assets, asset.supplyCap());
-        shares = SharesMath.toSharesDown(assets, total, market.supplyShares);
-        if (shares == 0) revert ZeroAmount();
-
-        market.idle += assets;
-        market.supplyShares += shares;
-        _storeMarket(assetId, asset, market);
-        _supplyShares[assetId][receiver] += shares;
-        _heldShares[assetId] += shares;
-
-        emit Supplied(assetId, msg.sender, receiver, assets, shares);
-        _pull(asset.token(), msg.sender, assets);
-    }
-
-    function withdraw(uint256 assetId, uint256 assets, address receiver, address owner)
-        external
-        nonReentrant
-        returns (uint256 shares)
-    {
-        if (assets == 0) revert ZeroAmount();
-        Configuration.Asset memory asset = _assetAt(_table, assetId);
-        Market memory market = _loadMarket(assetId, asset);
-        shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares);
-        _exit(assetId, asset, market, assets, shares, receiver, owner);
-    }
-
-    function redeem(uint256 assetId, uint256 shares, address receiver, address owner)
-        external
-        nonReentrant
-        returns (uint256 assets)
-    {
-        if (shares == 0) revert ZeroAmount();
-        Configuration.Asset memory asset = _assetAt(_table, assetId);
-        Market memory market = _loadMarket(assetId, asset);
-        assets = SharesMath.toAssetsDown(shares, _supplyAssets(market), market.supplyShares);
-        _exit(assetId, asset, market, assets, shares, receiver, owner);
-    }
-
-    function _exit(
-        uint256 assetId,
-        Configuration.Asset memory asset,
-        Market memory market,
-        uint256 assets,
-        uint256 shares,
-        address receiver,
-        address owner
-    ) private {
-        if (msg.sender != owner) revert NotAuthorized(owner, msg.sender);
-        _burnShares(assetId, market, owner, shares);
-        if (assets > market.idle) revert InsufficientLiquidity(market.idle, assets);
-        market.idle -= assets;
-        _storeMarket(assetId, asset, market);
-
-        emit Withdrawn(assetId, owner, receiver, assets, shares);
-        SafeTransferLib.safeTransfer(asset.token(), receiver, assets);
-    }
-
-    // ------------------------------------------------------------------------------------------------------- claims
-
-    function claim(uint256 assetId, uint256 amount, address to) external nonReentrant {
-        if (amount == 0) revert ZeroAmount();
-        address token = _assetAt(_table, assetId).token();
-        _debitClaim(msg.sender, assetId, amount);
-        emit Claimed(msg.sender, assetId, to, amount);
-        SafeTransferLib.safeTransfer(token, to, amount);
-    }
-
-    function creditClaim(uint256 assetId, uint256 amount, address holder) external nonReentrant {
-        if (amount == 0) revert ZeroAmount();
-        address token = _assetAt(_table, assetId).token();
-        _creditClaim(holder, assetId, amount);
-        _pull(token, msg.sender, amount);
-    }
-
     function _debitClaim(address holder, uint256 assetId, uint256 amount) internal {
         _collectPenalties(holder, assetId);
         uint256 balance = _claims[holder][assetId];
@@ -128,33 +45,6 @@ abstract contract Markets is VaultBase {
         _seizureStates[assetId].protocolClaim = 0;
         _creditClaim(holder, assetId, accrued);
     }
-
-    // -------------------------------------------------------------------------------------------------------- views
-
-    function marketOf(uint256 assetId)
-        external
-        view
-        whenSettled
-        returns (uint256 idle, uint256 debt, uint256 supplyShares, uint256 index, uint256 ratePerYear)
-    {
-        Market memory market = _loadMarket(assetId, _assetAt(_table, assetId));
-        return (market.idle, _totalDebt(market), market.supplyShares, market.index, market.ratePerYear);
-    }
-
-    function supplySharesOf(uint256 assetId, address holder) external view whenSettled returns (uint256 shares) {
-        address table = _table;
-        shares = _supplyShares[assetId][holder];
-        if (holder == Configuration.protocol(table).treasury()) {
-            shares += _loadMarket(assetId, _assetAt(table, assetId)).supplyShares - _heldShares[assetId];
-        }
-    }
-
-    function claimOf(address holder, uint256 assetId) external view whenSettled returns (uint256 amount) {
-        amount = _claims[holder][assetId];
-        if (holder == Configuration.protocol(_table).penaltySplitter()) amount += _seizureStates[assetId].protocolClaim;
-    }
-
-    // -------------------------------------------------------------------------------------------------------- market
 
     function _totalDebt(Market memory market) internal pure returns (uint256) {
         return ValueMath.toDebtDown(market.debtShares, market.index);

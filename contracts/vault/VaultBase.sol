@@ -2,14 +2,14 @@
 pragma solidity 0.8.30;
 
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
-import {IVault} from "interfaces/IVault.sol";
+import {IVaultEvents} from "interfaces/IVault.sol";
 import {AccountId, Deleverage} from "interfaces/Types.sol";
 import {AccountIds} from "../libraries/AccountIds.sol";
 import {Configuration} from "../libraries/Configuration.sol";
 import {Positions} from "../libraries/Positions.sol";
 
 /// @title Storage, lock and token movements, shared by the rooms of the Vault
-abstract contract VaultBase is IVault {
+abstract contract VaultBase is IVaultEvents {
     using AccountIds for AccountId;
     using Configuration for Configuration.Asset;
 
