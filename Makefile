@@ -13,14 +13,18 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # Stamps: what is newer than its stamp is installed again, the rest is left alone.
-PREREQUISITES := $(VENV)/.prerequisites
 PYTHON_READY := $(VENV)/.python-ready
 NODE_READY := node_modules/.ready
 READY := $(VENV)/.ready
 
+TESTS ?= tests
+PYTEST_ARGS ?=
+# every Solidity file of ours
+SOLIDITY = $(shell find contracts interfaces -name "*.sol" -not -path "*/.cache/*" 2>/dev/null)
+
 say = @printf "== %s\n" "$(1)"
 
-.PHONY: help setup lock compile test pytest lint lint-python lint-solidity format demo size gas clean clean-all doctor
+.PHONY: help setup doctor lock compile compile-ape size test lint lint-python lint-solidity format gas demo clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -47,7 +51,7 @@ $(PYTHON_READY): requirements.lock
 	  || { echo "uv could not install the lock, trying pip"; $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; }
 	@touch $@
 
-$(NODE_READY): package.json package-lock.json .npmrc
+$(NODE_READY): package-lock.json .npmrc
 	@$(MAKE) doctor
 	$(call say,npm: node_modules from package-lock.json)
 	@$(NPM) ci --no-audit --no-fund --ignore-scripts --loglevel=error
@@ -68,3 +72,66 @@ lock: $(PYTHON_READY) ## resolve pyproject.toml anew into requirements.lock, and
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
 	$(NPM) install --package-lock-only --no-audit --no-fund --loglevel=error
 	node -e '$(STRIP_FUNDING)'
+
+# ------------------------------------------------------------------------------------------------------------- contracts
+
+compile: setup ## compile the contracts, only what changed; artifacts go to .build/closeout.json
+	@$(BIN)/python -m closeout.toolchain.compile
+
+compile-ape: setup ## compile with Ape too, as `ape test` and `ape console` want it
+	$(call say,ape compile)
+	@$(BIN)/ape compile
+
+size: compile ## contract sizes against the limit of 24 576 bytes (EIP-170)
+	@$(BIN)/python -m closeout.toolchain.sizes
+
+# ------------------------------------------------------------------------------------------------------- checks and tests
+
+test: setup ## compile, lint and run the whole test suite
+	$(call say,compile)
+	@$(MAKE) compile size
+	@$(MAKE) compile-ape
+	@$(MAKE) lint
+	$(call say,tests)
+	@$(BIN)/ape test $(TESTS) --durations=15 $(PYTEST_ARGS)
+
+lint: lint-python lint-solidity ## ruff, mypy --strict, import-linter, solhint
+
+lint-python: setup
+	$(call say,ruff)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	$(call say,mypy --strict)
+	@$(BIN)/mypy
+	$(call say,import-linter)
+	@$(BIN)/lint-imports --no-logo
+
+lint-solidity: setup
+	$(call say,solhint)
+	@test -z "$(SOLIDITY)" || node_modules/.bin/solhint --noPoster --disc $(SOLIDITY)
+
+format: setup ## format Python and Solidity in place
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+	@test -z "$(SOLIDITY)" || node_modules/.bin/prettier --write --log-level warn $(SOLIDITY)
+
+gas: setup compile-ape ## gas tests, with Ape's gas table
+	@$(BIN)/ape test tests/gas --gas $(PYTEST_ARGS)
+
+# ------------------------------------------------------------------------------------------------------------------ run
+
+demo: setup ## play the demo scenario on a local chain; writes build/RESULT.json and build/report.html
+	$(call say,compile)
+	@$(MAKE) compile
+	$(call say,scenario)
+	@mkdir -p build
+	@$(BIN)/ape run scenario config/scenarios/demo.yaml --out build/RESULT.json --report build/report.html
+
+# ---------------------------------------------------------------------------------------------------------------- clean
+
+clean: ## remove what compiling and running left behind
+	rm -rf .build build out cache contracts/.cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find closeout tests scripts bots -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+clean-all: clean ## and what setup installed
+	rm -rf $(VENV) node_modules

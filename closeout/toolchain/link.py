@@ -4,8 +4,8 @@ Two things that a plain `ape compile` or `ape test` needs and that pip cannot gi
 
 - anvil, forge and cast: the real binaries of npm's platform packages, linked into the environment's `bin`;
 - `closeout.pth`: at start of this environment's Python (and of no other), puts the checkout on the import path, its
-  `bin` on PATH and `.venv/solc` into SOLCX_BINARY_PATH unless that is set. So `ape` works alike from an activated shell,
-  from `.venv/bin/ape` and from an editor, without a file to source or anything written outside the checkout.
+  `bin` on PATH and `.venv/solc` into SOLCX_BINARY_PATH unless that is set. So `ape` works alike from an activated
+  shell, from `.venv/bin/ape` and from an editor, without a file to source or anything written outside the checkout.
 """
 
 from __future__ import annotations

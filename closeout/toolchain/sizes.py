@@ -22,10 +22,9 @@ def main() -> int:
         return 1
     print(f"{'contract':<32}{'bytes':>8}{'left':>8}{'of ' + str(CODE_LIMIT):>10}{'creation':>10}")
     for artifact in sorted(shipped, key=lambda artifact: -artifact.size):
+        left = CODE_LIMIT - artifact.size
         share = 100 * artifact.size / CODE_LIMIT
-        print(
-            f"{artifact.name:<32}{artifact.size:>8}{CODE_LIMIT - artifact.size:>8}{share:>8.1f} %{artifact.init_size:>10}"
-        )
+        print(f"{artifact.name:<32}{artifact.size:>8}{left:>8}{share:>8.1f} %{artifact.init_size:>10}")
     too_big = [a.name for a in shipped if a.size > CODE_LIMIT or a.init_size > INIT_CODE_LIMIT]
     if too_big:
         print(f"too big to deploy: {', '.join(too_big)}", file=sys.stderr)

@@ -1,0 +1,13 @@
+"""What every test shares. Fixtures of one kind of test live beside those tests."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# A chain answers in its own time: no deadline per example. CI tries the same examples each time, so that a red run can
+# be repeated; a developer's runs look at new ones.
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
