@@ -1,12 +1,12 @@
 """What can go wrong, for a person at a terminal.
 
-    CloseoutError             exit 1   anything the project says in one line instead of a traceback
-    ├── BadInput              exit 2   a file, key or argument is not as expected; nothing was started
-    │   └── NotSupportedYet   exit 2   understood, but no part of the project does it yet
-    └── EnvironmentProblem    exit 3   a tool is missing, a port is busy, a chain does not answer
+CloseoutError             exit 1   anything the project says in one line instead of a traceback
+├── BadInput              exit 2   a file, key or argument is not as expected; nothing was started
+│   └── NotSupportedYet   exit 2   understood, but no part of the project does it yet
+└── EnvironmentProblem    exit 3   a tool is missing, a port is busy, a chain does not answer
 """
 
-__all__ = ["BadInput", "CloseoutError", "EnvironmentProblem", "NotSupportedYet"]
+__all__ = ["BadInput", "CloseoutError", "EnvironmentProblem", "NodeError", "NotSupportedYet"]
 
 
 class CloseoutError(Exception):
@@ -38,3 +38,7 @@ class EnvironmentProblem(CloseoutError):
     """The machine lacks something: a tool, a free port, an answering chain."""
 
     exit_code = 3
+
+
+class NodeError(EnvironmentProblem):
+    """A node does not answer, or answers with an error that no caller expected."""

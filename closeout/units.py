@@ -17,7 +17,7 @@ from closeout.errors import BadInput
 __all__ = ["BPS", "RATE", "RAY", "SECONDS_PER_YEAR", "WAD", "WAD_DECIMALS", "format_units", "parse_units"]
 
 WAD_DECIMALS = 18
-WAD = 10**WAD_DECIMALS
+WAD = 10**18
 RAY = 10**27
 BPS = 10**4
 RATE = 10**9

@@ -1,0 +1,103 @@
+"""The exact reference model: docs/liquidation.md in Python integers, with the EVM's rounding. No chain, no floats.
+
+`Vault` is the twin of the contracts; `plan_close_out`, `seize` and `extinguish` are the pure close-out underneath.
+"""
+
+from closeout.model._accounts import Health, Position, Times
+from closeout.model._close_out import Incentive, Plan, Regime, Terms, basket_rate, curve_position, plan_close_out
+from closeout.model._expwad import exp_wad
+from closeout.model._interest import MAX_RATE, Market, RateParameters, accrued, grown_index
+from closeout.model._ledger import AccountId, Deleverage
+from closeout.model._parameters import (
+    MAX_AMOUNT,
+    MAX_COLLATERALS,
+    MAX_DEBTS,
+    MAX_DECIMALS,
+    MAX_PRICE_WAD,
+    AssetParameters,
+    Bucket,
+    ParameterOutOfBounds,
+    ProtocolParameters,
+)
+from closeout.model._positions import (
+    INDEX_ONE,
+    MAX_INDEX,
+    CollateralPosition,
+    DebtPosition,
+    Snapshot,
+    debt_shares_down,
+    debt_shares_up,
+    debt_units_down,
+    debt_units_up,
+    health_factor,
+    selected_collaterals,
+    selected_debts,
+    take_snapshot,
+)
+from closeout.model._requests import CloseOutRequest, CloseOutResult, WriteOffResult
+from closeout.model._reverts import ModelRevert
+from closeout.model._rounding import MAX_UINT256, div_up, mul_div_down, mul_div_up
+from closeout.model._settlement import Extinction, RepaidLeg, SeizedLeg, extinguish, liquidator_rate, seize
+from closeout.model._vault import Vault
+from closeout.model._vault_base import INSURANCE_FUND, PENALTY_SPLITTER, TREASURY
+
+__all__ = [
+    "INDEX_ONE",
+    "INSURANCE_FUND",
+    "MAX_AMOUNT",
+    "MAX_COLLATERALS",
+    "MAX_DEBTS",
+    "MAX_DECIMALS",
+    "MAX_INDEX",
+    "MAX_PRICE_WAD",
+    "MAX_RATE",
+    "MAX_UINT256",
+    "PENALTY_SPLITTER",
+    "TREASURY",
+    "AccountId",
+    "AssetParameters",
+    "Bucket",
+    "CloseOutRequest",
+    "CloseOutResult",
+    "CollateralPosition",
+    "DebtPosition",
+    "Deleverage",
+    "Extinction",
+    "Health",
+    "Incentive",
+    "Market",
+    "ModelRevert",
+    "ParameterOutOfBounds",
+    "Plan",
+    "Position",
+    "ProtocolParameters",
+    "RateParameters",
+    "Regime",
+    "RepaidLeg",
+    "SeizedLeg",
+    "Snapshot",
+    "Terms",
+    "Times",
+    "Vault",
+    "WriteOffResult",
+    "accrued",
+    "basket_rate",
+    "curve_position",
+    "debt_shares_down",
+    "debt_shares_up",
+    "debt_units_down",
+    "debt_units_up",
+    "div_up",
+    "exp_wad",
+    "extinguish",
+    "grown_index",
+    "health_factor",
+    "liquidator_rate",
+    "mul_div_down",
+    "mul_div_up",
+    "plan_close_out",
+    "seize",
+    "selected_collaterals",
+    "selected_debts",
+    "take_snapshot",
+]

@@ -1,0 +1,169 @@
+"""Balances and what they are worth: sections 1 and 2 of docs/liquidation.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from closeout.model._rounding import MAX_UINT256
+from closeout.units import WAD
+
+INDEX_ONE = 10**17
+"""Debt index at the start: 17 decimals."""
+
+MAX_INDEX = 2**72 - 1
+SHARES_PER_UNIT_AT_ONE = 100
+_SHARE_SCALE = INDEX_ONE * SHARES_PER_UNIT_AT_ONE
+_VALUE_PER_WAD = 10**9
+_WEIGHT = 10**14
+"""WAD over bps: turns a weighted value over a value into WAD."""
+
+_POWERS: tuple[int, ...] = tuple(10**n for n in range(64))
+
+
+@dataclass(frozen=True, slots=True)
+class CollateralPosition:
+    """One collateral of one account, at one price (WAD per whole token)."""
+
+    asset_id: int
+    amount: int
+    price_wad: int
+    decimals: int
+    threshold_bps: int
+    max_bonus_bps: int
+
+    @property
+    def value(self) -> int:
+        """RAY, rounded down."""
+        return self.amount * self.price_wad * _VALUE_PER_WAD // _POWERS[self.decimals]
+
+
+@dataclass(frozen=True, slots=True)
+class DebtPosition:
+    """One debt of one account, at one index (17 decimals) and one price (WAD per whole token)."""
+
+    asset_id: int
+    shares: int
+    index: int
+    price_wad: int
+    decimals: int
+
+    @property
+    def value(self) -> int:
+        """RAY, rounded up: from the shares, exactly."""
+        return -(-self.shares * self.index * self.price_wad // _POWERS[self.decimals + 10])
+
+    @property
+    def units(self) -> int:
+        """Token units, rounded up."""
+        return debt_units_up(self.shares, self.index)
+
+    @property
+    def unit_value(self) -> int:
+        """Value of one token unit, RAY, rounded up."""
+        return -(-self.price_wad * _VALUE_PER_WAD // _POWERS[self.decimals])
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Sums over one account and over the sets of a request. Values in RAY, weighted values in RAY times bps."""
+
+    collateral_value: int
+    weighted_collateral: int
+    bonus_weighted_collateral: int
+    debt_value: int
+    set_collateral_value: int
+    set_weighted_collateral: int
+    set_bonus_weighted_collateral: int
+    set_debt_value: int
+    set_debt_units_value: int
+    is_whole_collateral: bool
+
+    @property
+    def health_factor_wad(self) -> int:
+        """Of the whole account, WAD, rounded down; the largest uint256 without debt."""
+        return health_factor(self.weighted_collateral, self.debt_value)
+
+
+def debt_units_up(shares: int, index: int) -> int:
+    """What `shares` of a debt are in token units, rounded up: against the borrower."""
+    return -(-shares * index // _SHARE_SCALE)
+
+
+def debt_units_down(shares: int, index: int) -> int:
+    """What `shares` of a debt are in token units, rounded down."""
+    return shares * index // _SHARE_SCALE
+
+
+def debt_shares_up(units: int, index: int) -> int:
+    """Shares minted for `units` borrowed, rounded up: against the borrower."""
+    return -(-units * _SHARE_SCALE // index)
+
+
+def debt_shares_down(units: int, index: int) -> int:
+    """Shares burnt for `units` repaid, rounded down: against the borrower."""
+    return units * _SHARE_SCALE // index
+
+
+def health_factor(weighted_collateral: int, debt_value: int) -> int:
+    """WAD, rounded down; the largest uint256 without debt. `weighted_collateral` in RAY times bps, debt in RAY."""
+    return weighted_collateral * _WEIGHT // debt_value if debt_value else MAX_UINT256
+
+
+def is_unhealthy(health_factor_wad: int) -> bool:
+    """Below the maintenance margin."""
+    return health_factor_wad < WAD
+
+
+def take_snapshot(
+    collaterals: Iterable[CollateralPosition],
+    debts: Iterable[DebtPosition],
+    collateral_set: frozenset[int] | None = None,
+    debt_set: frozenset[int] | None = None,
+) -> Snapshot:
+    """Sums over an account's positions; sets are asset ids, None meaning all.
+
+    Exact sums, so the order of the positions cannot matter. Collateral worth 0 is part of no set; what a set names and
+    the account does not hold is ignored.
+    """
+    value = weighted = bonus_weighted = set_value = set_weighted = set_bonus_weighted = 0
+    for collateral in collaterals:
+        worth = collateral.value
+        value += worth
+        weighted += worth * collateral.threshold_bps
+        bonus_weighted += worth * collateral.max_bonus_bps
+        if collateral_set is None or collateral.asset_id in collateral_set:
+            set_value += worth
+            set_weighted += worth * collateral.threshold_bps
+            set_bonus_weighted += worth * collateral.max_bonus_bps
+    owed = set_owed = set_units = 0
+    for debt in debts:
+        worth = debt.value
+        owed += worth
+        if debt_set is None or debt.asset_id in debt_set:
+            set_owed += worth
+            set_units += debt.unit_value
+    return Snapshot(
+        collateral_value=value,
+        weighted_collateral=weighted,
+        bonus_weighted_collateral=bonus_weighted,
+        debt_value=owed,
+        set_collateral_value=set_value,
+        set_weighted_collateral=set_weighted,
+        set_bonus_weighted_collateral=set_bonus_weighted,
+        set_debt_value=set_owed,
+        set_debt_units_value=set_units,
+        is_whole_collateral=set_value == value,
+    )
+
+
+def selected_collaterals(
+    collaterals: Sequence[CollateralPosition], collateral_set: frozenset[int] | None
+) -> list[CollateralPosition]:
+    """The positions that a set holds: named, and worth something."""
+    return [c for c in collaterals if (collateral_set is None or c.asset_id in collateral_set) and c.value]
+
+
+def selected_debts(debts: Sequence[DebtPosition], debt_set: frozenset[int] | None) -> list[DebtPosition]:
+    """The debts that a set holds."""
+    return [d for d in debts if debt_set is None or d.asset_id in debt_set]

@@ -1,0 +1,178 @@
+"""What all rooms of the Vault's twin share: configuration, time, prices, storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from closeout.model._interest import Market, accrued
+from closeout.model._ledger import AccountId, Header, Ledger
+from closeout.model._parameters import (
+    MAX_ASSETS,
+    MAX_PRICE_WAD,
+    AssetParameters,
+    ParameterOutOfBounds,
+    ProtocolParameters,
+)
+from closeout.model._positions import CollateralPosition, DebtPosition
+from closeout.model._reverts import ModelRevert
+
+INSURANCE_FUND = "insurance fund"
+PENALTY_SPLITTER = "penalty splitter"
+TREASURY = "treasury"
+"""Holders of claims and supply shares that are the protocol's own. Everybody else is any other name."""
+
+_NO_HEADER = Header()
+
+
+class VaultBase:
+    """Configuration, clock, prices and storage of one Vault. Time is in seconds and starts above 0."""
+
+    def __init__(self, parameters: ProtocolParameters, now: int = 1) -> None:
+        if now < 1:
+            raise ParameterOutOfBounds("now", now, "a time above 0")
+        self._parameters = parameters
+        self._assets: list[AssetParameters] = []
+        self._prices: list[int] = []
+        self._now = now
+        self._paused_borrowing: frozenset[int] = frozenset()
+        self._paused_withdrawing: frozenset[int] = frozenset()
+        self._ledger = Ledger()
+
+    # ------------------------------------------------------------------------------------------------ configuration
+
+    @property
+    def parameters(self) -> ProtocolParameters:
+        """The protocol's parameters."""
+        return self._parameters
+
+    @property
+    def assets(self) -> tuple[AssetParameters, ...]:
+        """Listed assets; an asset's id is its place here."""
+        return tuple(self._assets)
+
+    @property
+    def now(self) -> int:
+        """Time in seconds."""
+        return self._now
+
+    @property
+    def accounts(self) -> tuple[AccountId, ...]:
+        """Every account that ever held something, in order of first use."""
+        return tuple(self._ledger.headers)
+
+    def list_asset(self, asset: AssetParameters, price_wad: int) -> int:
+        """Lists an asset and returns its id. Raises ParameterOutOfBounds."""
+        if len(self._assets) == MAX_ASSETS:
+            raise ParameterOutOfBounds("assets", len(self._assets) + 1, f"at most {MAX_ASSETS}")
+        asset.check_with(self._parameters)
+        asset_id = len(self._assets)
+        self._assets.append(asset)
+        self._prices.append(0)
+        self.set_price(asset_id, price_wad)
+        self._ledger.markets[asset_id] = Market(accrued_at=self._now)
+        return asset_id
+
+    def set_parameters(self, parameters: ProtocolParameters) -> None:
+        """Plugs in other protocol parameters. Raises ParameterOutOfBounds."""
+        for asset in self._assets:
+            asset.check_with(parameters)
+        self._parameters = parameters
+
+    def set_price(self, asset_id: int, price_wad: int) -> None:
+        """Sets the price of one whole token, WAD. Raises ParameterOutOfBounds unless it is above 0 and at most 1e12 USD."""
+        if not 0 < price_wad <= MAX_PRICE_WAD:
+            raise ParameterOutOfBounds(f"{self._asset(asset_id).name}.price", price_wad, "above 0, at most 1e12 USD")
+        self._prices[asset_id] = price_wad
+
+    def price_of(self, asset_id: int) -> int:
+        """Price of one whole token, WAD."""
+        self._asset(asset_id)
+        return self._prices[asset_id]
+
+    def advance_to(self, now: int) -> None:
+        """Moves the clock; never back."""
+        if now < self._now:
+            raise ParameterOutOfBounds("now", now, f"at least {self._now}")
+        self._now = now
+
+    def set_pauses(self, borrowing: Iterable[int] = (), withdrawing: Iterable[int] = ()) -> None:
+        """Stops borrowing of, and withdrawing while owing from, the assets in the two sets."""
+        self._paused_borrowing = frozenset(borrowing)
+        self._paused_withdrawing = frozenset(withdrawing)
+
+    def set_operator(self, caller: str, operator: str, is_approved: bool) -> None:
+        """Lets `operator` act for all of the caller's accounts, or no longer."""
+        with self._ledger.transaction():
+            self._ledger.put(self._ledger.operators, (caller, operator), is_approved or None)
+
+    # ----------------------------------------------------------------------------------------------------- internal
+
+    def _asset(self, asset_id: int) -> AssetParameters:
+        if not 0 <= asset_id < len(self._assets):
+            raise ModelRevert("AssetNotListed", asset_id)
+        return self._assets[asset_id]
+
+    def _header(self, account: AccountId) -> Header:
+        return self._ledger.headers.get(account, _NO_HEADER)
+
+    def _require_authorized(self, caller: str, account: AccountId) -> None:
+        if caller != account.owner and not self.is_operator(account.owner, caller):
+            raise ModelRevert("NotAuthorized", account.owner, caller)
+
+    def is_operator(self, owner: str, operator: str) -> bool:
+        """Whether `operator` may act for the accounts of `owner`."""
+        return self._ledger.operators.get((owner, operator), False)
+
+    def _accrued(self, asset_id: int) -> Market:
+        """The market at this second, not stored."""
+        return self._accrue(asset_id)[0]
+
+    def _accrue(self, asset_id: int) -> tuple[Market, int]:
+        return accrued(self._ledger.markets[asset_id], self._now, self._assets[asset_id].reserve_factor_bps)
+
+    def _store_market(self, asset_id: int, market: Market) -> None:
+        """Writes a market that `_accrued` returned and an action changed; latches its rate, books the treasury's shares."""
+        _, fee_shares = self._accrue(asset_id)
+        if fee_shares:
+            self._ledger.add(self._ledger.supply_shares, (TREASURY, asset_id), fee_shares)
+        self._ledger.put(self._ledger.markets, asset_id, market.latched(self._assets[asset_id].rate))
+
+    def _pull(self, asset_id: int, holder: str, amount: int) -> None:
+        """Tokens from a holder's wallet into the Vault."""
+        self._ledger.add(self._ledger.wallets, (holder, asset_id), -amount)
+        self._ledger.add(self._ledger.balances, asset_id, amount)
+
+    def _send(self, asset_id: int, holder: str, amount: int) -> None:
+        """Tokens from the Vault into a holder's wallet."""
+        self._ledger.add(self._ledger.wallets, (holder, asset_id), amount)
+        self._ledger.add(self._ledger.balances, asset_id, -amount)
+
+    def _collaterals(self, account: AccountId) -> list[CollateralPosition]:
+        """The account's collaterals at this second's prices, in ascending asset ids."""
+        positions = []
+        for asset_id in self._header(account).collateral_ids:
+            asset = self._assets[asset_id]
+            positions.append(
+                CollateralPosition(
+                    asset_id,
+                    self._ledger.collateral[account, asset_id],
+                    self._prices[asset_id],
+                    asset.decimals,
+                    asset.liquidation_threshold_bps,
+                    asset.max_bonus_bps,
+                )
+            )
+        return positions
+
+    def _debts(self, account: AccountId) -> list[DebtPosition]:
+        """The account's debts, accrued to this second, at its prices, in ascending asset ids."""
+        return [
+            DebtPosition(
+                asset_id,
+                self._ledger.debt_shares[account, asset_id],
+                self._accrued(asset_id).index,
+                self._prices[asset_id],
+                self._assets[asset_id].decimals,
+            )
+            for asset_id in self._header(account).debt_ids
+        ]
