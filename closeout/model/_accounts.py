@@ -54,7 +54,7 @@ def _without(ids: tuple[int, ...], asset_id: int) -> tuple[int, ...]:
 
 
 class Accounts(Markets):
-    """Deposit, withdraw, borrow, repay. Amounts in token units; a refused action raises ModelRevert, nothing changes."""
+    """Deposit, withdraw, borrow, repay. Amounts in token units; a refusal raises ModelRevert and changes nothing."""
 
     def deposit_collateral(self, caller: str, account: AccountId, asset_id: int, amount: int) -> None:
         """Puts collateral into an account. Anyone may top up what is there; a new asset only owner or operator."""
@@ -110,7 +110,7 @@ class Accounts(Markets):
             return withdrawn
 
     def borrow(self, caller: str, account: AccountId, asset_id: int, amount: int, to: str | None = None) -> int:
-        """Borrows against the whole account and returns the debt shares, rounded up. Leaves the initial margin intact."""
+        """Borrows against the whole account and returns the debt shares, rounded up. Leaves the initial margin."""
         with self._ledger.transaction():
             self._require_authorized(caller, account)
             if amount == 0:

@@ -41,7 +41,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a close-out is to move. Values in RAY; `extinguished_value` is `repaid_value` outside the terminal regime."""
+    """What a close-out is to move. Values in RAY.
+
+    `extinguished_value` is `repaid_value` outside the terminal regime.
+    """
 
     regime: Regime
     penalty_rate_wad: int

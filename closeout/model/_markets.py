@@ -8,7 +8,7 @@ from closeout.model._vault_base import TREASURY, VaultBase
 
 
 class Markets(VaultBase):
-    """Supply, withdraw, redeem, claims. Amounts in token units; a refused action raises ModelRevert and changes nothing."""
+    """Supply, withdraw, redeem, claims. Amounts in token units; a refusal raises ModelRevert and changes nothing."""
 
     def supply(self, caller: str, asset_id: int, assets: int, receiver: str | None = None) -> int:
         """Supplies `assets` to be borrowed and returns the shares, rounded down."""

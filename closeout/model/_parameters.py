@@ -20,6 +20,7 @@ MAX_ASSETS = 127
 MAX_PENALTY_WAD = WAD // 5
 _MAX_THRESHOLD = 99 * WAD // 100
 _DAY = 86_400
+NO_INTEREST = RateParameters()
 
 
 class ParameterOutOfBounds(BadInput):
@@ -109,7 +110,7 @@ class AssetParameters:
     liquidation_threshold_bps: int = 0
     max_bonus_bps: int = 0
     reserve_factor_bps: int = 0
-    rate: RateParameters = RateParameters()
+    rate: RateParameters = NO_INTEREST
     collateral_cap: int = MAX_AMOUNT
     supply_cap: int = MAX_AMOUNT
     borrow_cap: int = MAX_AMOUNT
@@ -136,7 +137,8 @@ class AssetParameters:
     @property
     def max_amount(self) -> int:
         """Most of this asset that one account can hold, token units."""
-        return min(MAX_AMOUNT, MAX_WHOLE_TOKENS * 10**self.decimals)
+        whole: int = 10**self.decimals
+        return min(MAX_AMOUNT, MAX_WHOLE_TOKENS * whole)
 
     def check_with(self, protocol: ProtocolParameters) -> None:
         """Relations to the protocol's parameters. Raises ParameterOutOfBounds."""

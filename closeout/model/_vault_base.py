@@ -79,7 +79,7 @@ class VaultBase:
         self._parameters = parameters
 
     def set_price(self, asset_id: int, price_wad: int) -> None:
-        """Sets the price of one whole token, WAD. Raises ParameterOutOfBounds unless it is above 0 and at most 1e12 USD."""
+        """Sets the price of a whole token, WAD. Raises ParameterOutOfBounds unless above 0 and at most 1e12 USD."""
         if not 0 < price_wad <= MAX_PRICE_WAD:
             raise ParameterOutOfBounds(f"{self._asset(asset_id).name}.price", price_wad, "above 0, at most 1e12 USD")
         self._prices[asset_id] = price_wad
@@ -131,7 +131,7 @@ class VaultBase:
         return accrued(self._ledger.markets[asset_id], self._now, self._assets[asset_id].reserve_factor_bps)
 
     def _store_market(self, asset_id: int, market: Market) -> None:
-        """Writes a market that `_accrued` returned and an action changed; latches its rate, books the treasury's shares."""
+        """Writes an accrued market that an action changed; latches its rate, books the treasury's shares."""
         _, fee_shares = self._accrue(asset_id)
         if fee_shares:
             self._ledger.add(self._ledger.supply_shares, (TREASURY, asset_id), fee_shares)
