@@ -38,8 +38,12 @@ class Artifact:
 
     @property
     def is_shipped(self) -> bool:
-        """Whether it is meant for a chain: not a mock, not a harness, not an interface."""
-        return self.size > 0 and not self.source.startswith(("contracts/mocks/", "contracts/harness/"))
+        """Whether it is meant for a chain: not a mock or harness, an interface or a library of internal functions."""
+        return (
+            self.size > 0
+            and bool(self.selectors)
+            and not self.source.startswith(("contracts/mocks/", "contracts/harness/"))
+        )
 
 
 def load(

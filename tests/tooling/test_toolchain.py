@@ -18,7 +18,7 @@ from eth_utils import keccak
 
 from closeout.toolchain import solc
 from closeout.toolchain.artifacts import load
-from closeout.toolchain.compile import CompileFailed, build, build_file
+from closeout.toolchain.compile import CompileFailed, build, build_file, check
 from closeout.toolchain.settings import ROOT, compiler_settings
 from closeout.toolchain.sources import SourceTree
 
@@ -294,7 +294,7 @@ def test_load__of_a_new_project__gives_code_selectors_and_layout(project: Path):
     assert 0 < box.size < box.init_size
     assert {entry.get("name") for entry in box.abi} == {"Empty", "held", "take"}
     assert artifacts["IBox"].bytecode == "0x"
-    assert [name for name, artifact in artifacts.items() if artifact.is_shipped] == ["Box", "Sums"]
+    assert [name for name, artifact in artifacts.items() if artifact.is_shipped] == ["Box"]
 
 
 def test_build__compiles_only_what_a_change_reaches(project: Path):
@@ -330,6 +330,24 @@ def test_build__of_a_broken_file__says_what_solc_said_once_and_keeps_the_rest(pr
         build(project, log=None)
     assert str(raised.value).count("contracts/Sums.sol") == 1
     assert compiled_files(project, only=["MockToken"]) == 0
+
+
+def test_build__without_via_ir__of_a_stack_too_deep__says_so(project: Path):
+    names = [f"a{i}" for i in range(20)]
+    parameters = ", ".join(f"uint256 {name}" for name in names)
+    body = f"function f({parameters}) external pure returns (uint256) {{ return {' * '.join(names)}; }}"
+    write(project / "contracts/Deep.sol", f"contract Deep {{ {body} }}")
+    with pytest.raises(CompileFailed, match="Stack too deep"):
+        build(project, via_ir=False, only=["Deep"], log=None)
+
+
+def test_check__finds_type_errors_in_any_file__and_writes_nothing(project: Path):
+    check(project)
+    write(project / "contracts/Wrong.sol", "contract Wrong { uint8 public constant BIG = 256; }")
+    with pytest.raises(CompileFailed, match=r"contracts/Wrong\.sol"):
+        check(project)
+    check(project, only=["Box"])
+    assert not build_file(project).exists()
 
 
 def test_build__with_two_contracts_of_one_name__refuses(project: Path):
