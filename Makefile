@@ -46,7 +46,7 @@ $(PYTHON_READY): requirements.lock
 	@$(MAKE) doctor
 	$(call say,Python: .venv from requirements.lock)
 	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || '$(PYTHON)' -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -nE 's/^(uv==[^ ;]+).*/\1/p' requirements.lock)" || true
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check "$$(sed -nE 's/^(uv==[^ ;]+).*/\1/p' requirements.lock)" || true
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
 	  || { echo "uv could not install the lock, trying pip"; $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; }
 	@touch $@
