@@ -72,7 +72,8 @@ library Positions {
     /// @notice The header with `entry` appended to its list.
     function append(uint256 header, uint256 entry) internal pure returns (uint256) {
         uint256 entries = count(header);
-        return (header & ~(uint256(0xff) << (entries * 8))) | (entry << (entries * 8)) + (uint256(1) << COUNT_SHIFT);
+        // the place behind the last entry is zero: entries are cleared when they are removed
+        return (header | (entry << (entries * 8))) + (uint256(1) << COUNT_SHIFT);
     }
 
     // ---------------------------------------------------------------------------------------------------- balances

@@ -1,0 +1,123 @@
+"""A local Anvil chain of our own: started for a purpose, ended with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from closeout.chain.rpc import IpcClient
+from closeout.errors import EnvironmentProblem
+from closeout.toolchain.settings import ROOT, compiler_settings
+
+__all__ = ["Anvil", "find_anvil"]
+
+START_SECONDS = 20.0
+STOP_SECONDS = 5.0
+# A scenario opens all accounts in one block; a real chain would take several.
+GAS_LIMIT = 2_000_000_000
+
+
+def find_anvil() -> Path:
+    """The Anvil binary: on PATH, in the virtual environment, or inside npm's platform package. Raises EnvironmentProblem."""
+    candidates = [shutil.which("anvil"), ROOT / ".venv/bin/anvil", *ROOT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil")]
+    for candidate in candidates:
+        if candidate and Path(candidate).exists():
+            return Path(candidate)
+    raise EnvironmentProblem("anvil: not found on PATH, in .venv or in node_modules; `make setup` installs it")
+
+
+class Anvil:
+    """A context manager: a fresh chain with manual mining, reached over IPC, gone when left, also on an interrupt.
+
+    `port` 0 takes a free one. Raises EnvironmentProblem where a wanted port is busy or Anvil does not start.
+    """
+
+    def __init__(self, port: int = 0, chain_id: int = 31337, extra: tuple[str, ...] = ()) -> None:
+        self._wanted_port = port
+        self._chain_id = chain_id
+        self._extra = extra
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+
+    def __enter__(self) -> Self:
+        binary = find_anvil()
+        self.port = self._wanted_port or _free_port()
+        if self._wanted_port and _is_busy(self._wanted_port):
+            raise EnvironmentProblem(f"port {self._wanted_port}: busy, expected a free one")
+        self._folder = Path(tempfile.mkdtemp(prefix="closeout-anvil-"))
+        socket_path = self._folder / "ipc"
+        log_path = self._folder / "log"
+        command = [
+            str(binary), "--ipc", str(socket_path), "--port", str(self.port), "--chain-id", str(self._chain_id),
+            "--silent", "--no-mining", "--auto-impersonate", "--order", "fifo", "--base-fee", "0", "--gas-price", "0",
+            "--gas-limit", str(GAS_LIMIT), "--hardfork", compiler_settings().evm_version, *self._extra,
+        ]  # fmt: skip
+        with log_path.open("wb") as log:
+            # a session of its own: Ctrl-C in the terminal reaches us, and we end the chain in order
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=_environment()
+            )
+        try:
+            self.rpc = self._connect(socket_path, log_path)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.rpc.close()
+        self._stop()
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _connect(self, socket_path: Path, log_path: Path) -> IpcClient:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise EnvironmentProblem(f"anvil: ended at start: {log_path.read_text().strip()[-300:]}")
+            try:
+                rpc = IpcClient(socket_path)
+                rpc.call("eth_chainId")
+                return rpc
+            except OSError:
+                time.sleep(0.02)
+        raise EnvironmentProblem(f"anvil: did not answer within {START_SECONDS:.0f} s")
+
+    def _stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_busy(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _environment() -> dict[str, str]:
+    # Foundry reads configuration from variables of its own; a fresh chain must not depend on the caller's
+    return {name: value for name, value in os.environ.items() if not name.startswith(("FOUNDRY_", "DAPP_", "ANVIL_"))}

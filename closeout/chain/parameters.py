@@ -1,0 +1,115 @@
+"""What the RiskConfigurator is given: the structs of interfaces/IRiskConfigurator.sol, in the chain's integers."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+__all__ = [
+    "AssetListing",
+    "BorrowParameters",
+    "CollateralParameters",
+    "CurveParameters",
+    "LimitParameters",
+    "PenaltyWeights",
+    "PriceSource",
+    "ProtocolParameters",
+]
+
+ZERO_ADDRESS = "0x" + "00" * 20
+UNLIMITED = 2**112 - 1
+
+
+@dataclass(frozen=True)
+class CurveParameters:
+    """Health factors and penalty curve, WAD."""
+
+    target_health_factor: int
+    margin_call_health_factor: int
+    health_for_max_bonus: int
+    bonus_floor: int
+    min_bonus_fraction: int
+    fee_share: int
+    steepness: int
+
+
+@dataclass(frozen=True)
+class LimitParameters:
+    """Values WAD, times in seconds."""
+
+    min_debt_value: int
+    min_debt_per_asset: int
+    dust_value: int
+    bucket_minimum: int
+    hard_floor: int
+    grace_period: int
+    call_lifetime: int
+    backstop_delay: int
+
+
+@dataclass(frozen=True)
+class PenaltyWeights:
+    """How the protocol's part of a penalty is divided; WAD, adding up to 1."""
+
+    insurance: int
+    treasury: int
+    burn: int
+
+
+@dataclass(frozen=True)
+class ProtocolParameters:
+    """All that is not an asset. `max_target_health_factor` is the Vault's own bound, for good."""
+
+    curve: CurveParameters
+    limits: LimitParameters
+    weights: PenaltyWeights
+    treasury: str
+    max_target_health_factor: int = 2 * 10**18
+
+
+@dataclass(frozen=True)
+class CollateralParameters:
+    """Ratios in bps, cap in token units, bucket in WAD (per second). A threshold of 0: not collateral."""
+
+    ltv: int = 0
+    liquidation_threshold: int = 0
+    max_bonus: int = 0
+    cap: int = UNLIMITED
+    bucket_capacity: int = 0
+    bucket_refill: int = 0
+
+
+@dataclass(frozen=True)
+class BorrowParameters:
+    """Rates a year with nine decimals, kink WAD, reserve factor bps, caps in token units. A supply cap of 0: not borrowable."""
+
+    base: int = 0
+    slope1: int = 0
+    slope2: int = 0
+    kink: int = 0
+    reserve_factor: int = 0
+    supply_cap: int = 0
+    borrow_cap: int = 0
+    rate_model: str = ZERO_ADDRESS
+
+
+@dataclass(frozen=True)
+class PriceSource:
+    """Feed or adapter; times in seconds."""
+
+    feed: str
+    is_adapter: bool = False
+    heartbeat: int = 3600
+    max_age: int = 86_400
+
+
+@dataclass(frozen=True)
+class AssetListing:
+    """One call of `listAsset`."""
+
+    token: str
+    collateral: CollateralParameters
+    borrowing: BorrowParameters
+    source: PriceSource
+
+    def arguments(self) -> tuple[object, ...]:
+        return (self.token, astuple(self.collateral), astuple(self.borrowing), astuple(self.source))
