@@ -2,18 +2,15 @@
 pragma solidity 0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {Multicallable} from "solady/utils/Multicallable.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {ICloseOutCallback} from "interfaces/ICloseOutCallback.sol";
-import {AccountId, AssetSet, CloseOutRequest, CloseOutResult} from "interfaces/Types.sol";
+import {AccountId, AssetSet, CloseOutRequest, CloseOutResult, Payment} from "interfaces/Types.sol";
 import {IVaultCore} from "interfaces/IVault.sol";
 import {AssetSets} from "./libraries/AssetSets.sol";
 import {Configuration} from "./libraries/Configuration.sol";
-import {Positions} from "./libraries/Positions.sol";
 import {SharesMath} from "./libraries/SharesMath.sol";
 import {INDEX_ONE} from "./libraries/Units.sol";
-import {ValueMath} from "./libraries/ValueMath.sol";
 import {CloseOutBooking} from "./vault/CloseOutBooking.sol";
 import {CloseOutPlans} from "./vault/CloseOutPlans.sol";
 
@@ -25,9 +22,6 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
     using AssetSets for AssetSet;
     using Configuration for Configuration.Asset;
     using Configuration for Configuration.Protocol;
-    using FixedPointMathLib for uint256;
-    using Positions for Positions.Account;
-    using Positions for uint256;
 
     address public immutable EXTENSION;
 
@@ -129,33 +123,11 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
 
     /// @inheritdoc IVaultCore
     function depositCollateral(AccountId account, uint256 assetId, uint256 amount) external nonReentrant {
-        if (amount == 0) revert ZeroAmount();
         address table = _table;
-        Configuration.Asset memory asset = _assetAt(table, assetId);
-        if (!asset.hasFlag(Configuration.FLAG_COLLATERAL)) revert AssetNotCollateral(assetId);
-        Positions.Account storage stored = _accounts[account];
-        uint256 header = stored.header;
-        uint256 place = header.find(assetId);
-        bool isNew = place == Positions.NOT_FOUND;
-        if (isNew) {
-            if (header.find(assetId | Positions.DEBT_SIDE) != Positions.NOT_FOUND) revert AssetHeldAsDebt(assetId);
-            _requireAuthorized(account);
-            (uint256 collaterals,) = header.countSides();
-            if (collaterals == Positions.MAX_COLLATERALS) revert TooManyAssets(Positions.MAX_COLLATERALS);
-            place = header.count();
-            header = header.append(assetId);
-            stored.header = header;
-        }
-
-        uint256 balance = stored.balanceAt(place) + amount;
-        if (balance > asset.maxAmount()) revert AmountTooLarge(balance, asset.maxAmount());
-        stored.setBalanceAt(place, balance);
+        (Configuration.Asset memory asset, bool isNew) = _addCollateral(table, account, assetId, amount);
         if (isNew) _requireMinimumDebt(table, account);
-
-        emit CollateralDeposited(account, assetId, msg.sender, amount);
         _pull(asset.token(), msg.sender, amount);
-        uint256 held = SafeTransferLib.balanceOf(asset.token(), address(this)) - _supplyStates[assetId].idle;
-        if (held > asset.collateralCap()) revert CapExceeded(assetId, held, asset.collateralCap());
+        _requireCollateralCap(assetId, asset);
     }
 
     /// @inheritdoc IVaultCore
@@ -165,27 +137,10 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         returns (uint256 withdrawn)
     {
         _requireAuthorized(account);
-        Positions.Account storage stored = _accounts[account];
-        uint256 header = stored.header;
-        uint256 place = header.find(assetId);
-        if (place == Positions.NOT_FOUND) revert AssetNotHeld(account, assetId);
-        uint256 balance = stored.balanceAt(place);
-        withdrawn = amount == type(uint256).max ? balance : amount;
-        if (withdrawn == 0) revert ZeroAmount();
-        if (withdrawn > balance) revert InsufficientCollateral(balance, withdrawn);
-
-        (, uint256 debts) = header.countSides();
-        if (withdrawn == balance) header = stored.removeAt(header, place);
-        else stored.setBalanceAt(place, balance - withdrawn);
         address table = _table;
-        if (debts != 0) {
-            if (AssetSet.wrap(uint128(_pauses >> 128)).contains(assetId)) revert ActionPaused(assetId);
-            header = header.withActedAt(block.timestamp);
-        }
-        stored.header = header;
-        if (debts != 0) _requireInitialMargin(_appraise(table, account));
-
-        emit CollateralWithdrawn(account, assetId, to, withdrawn);
+        bool owes;
+        (withdrawn, owes) = _removeCollateral(account, assetId, amount, to);
+        if (owes) _requireInitialMargin(_appraise(table, account));
         SafeTransferLib.safeTransfer(_assetAt(table, assetId).token(), to, withdrawn);
     }
 
@@ -196,61 +151,19 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         returns (uint256 shares)
     {
         _requireAuthorized(account);
-        if (amount == 0) revert ZeroAmount();
         address table = _table;
-        Configuration.Asset memory asset = _assetAt(table, assetId);
-        if (!asset.hasFlag(Configuration.FLAG_BORROWABLE)) revert AssetNotBorrowable(assetId);
-        if (AssetSet.wrap(uint128(_pauses)).contains(assetId)) revert ActionPaused(assetId);
-        Positions.Account storage stored = _accounts[account];
-        uint256 header = stored.header;
-        if (header.find(assetId) != Positions.NOT_FOUND) revert AssetHeldAsCollateral(assetId);
-        uint256 place = header.find(assetId | Positions.DEBT_SIDE);
-        if (place == Positions.NOT_FOUND) {
-            (, uint256 debts) = header.countSides();
-            if (debts == Positions.MAX_DEBTS) revert TooManyAssets(Positions.MAX_DEBTS);
-            place = header.count();
-            header = header.append(assetId | Positions.DEBT_SIDE);
-        }
-
-        Market memory market = _loadMarket(assetId, asset);
-        if (amount > market.idle) revert InsufficientLiquidity(market.idle, amount);
-        shares = ValueMath.toDebtSharesUp(amount, market.index);
-        market.idle -= amount;
-        market.debtShares += shares;
-        uint256 total = _totalDebt(market);
-        if (total > asset.borrowCap()) revert CapExceeded(assetId, total, asset.borrowCap());
-        _storeMarket(assetId, asset, market);
-        stored.setBalanceAt(place, stored.balanceAt(place) + shares);
-        stored.header = header.withActedAt(block.timestamp);
+        Configuration.Asset memory asset;
+        (asset, shares) = _addDebt(table, account, assetId, amount, to);
         Appraisal memory appraisal = _appraise(table, account);
         _requireInitialMargin(appraisal);
         _requireMinimumDebt(table, appraisal);
-
-        emit Borrowed(account, assetId, to, amount, shares);
         SafeTransferLib.safeTransfer(asset.token(), to, amount);
     }
 
     /// @inheritdoc IVaultCore
     function repay(AccountId account, uint256 assetId, uint256 amount) external nonReentrant returns (uint256 repaid) {
-        if (amount == 0) revert ZeroAmount();
-        Positions.Account storage stored = _accounts[account];
-        uint256 header = stored.header;
-        uint256 place = header.find(assetId | Positions.DEBT_SIDE);
-        if (place == Positions.NOT_FOUND) revert AssetNotHeld(account, assetId);
-        Configuration.Asset memory asset = _assetAt(_table, assetId);
-        Market memory market = _loadMarket(assetId, asset);
-        uint256 balance = stored.balanceAt(place);
-        uint256 debt = ValueMath.toDebtUp(balance, market.index);
-        repaid = amount.min(debt);
-        uint256 shares = repaid == debt ? balance : ValueMath.toDebtSharesDown(repaid, market.index);
-
-        market.idle += repaid;
-        market.debtShares -= shares;
-        _storeMarket(assetId, asset, market);
-        if (shares == balance) stored.header = stored.removeAt(header, place);
-        else stored.setBalanceAt(place, balance - shares);
-
-        emit Repaid(account, assetId, msg.sender, repaid, shares);
+        Configuration.Asset memory asset;
+        (asset, repaid) = _removeDebt(_table, account, assetId, amount, Payment.Tokens);
         _pull(asset.token(), msg.sender, repaid);
     }
 

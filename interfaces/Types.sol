@@ -15,6 +15,13 @@ enum Regime {
     Terminal
 }
 
+/// @notice What a repayment is made in: tokens pulled from the payer, or what he has inside the Vault.
+enum Payment {
+    Tokens,
+    SupplyShares,
+    Claims
+}
+
 /// @notice Sums over one account and over the sets that a request selects from it.
 /// @dev Values in RAY (1e-27 USD); weighted values in RAY times bps. See docs/liquidation.md, section 2.
 struct Snapshot {

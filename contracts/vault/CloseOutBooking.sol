@@ -2,31 +2,26 @@
 pragma solidity 0.8.30;
 
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
-import {ICloseOutCallback} from "interfaces/ICloseOutCallback.sol";
 import {
     AccountId,
     AssetAmount,
     AssetSet,
     CloseOutRequest,
     CloseOutResult,
-    Deleverage,
+    Payment,
     Regime,
     RepaidLeg,
     SeizedLeg
 } from "interfaces/Types.sol";
-import {AccountIds} from "../libraries/AccountIds.sol";
 import {AssetSets} from "../libraries/AssetSets.sol";
-import {CloseOutBounds} from "../libraries/CloseOutBounds.sol";
 import {Configuration} from "../libraries/Configuration.sol";
 import {Positions} from "../libraries/Positions.sol";
-import {SharesMath} from "../libraries/SharesMath.sol";
-import {RAY_PER_WAD, WAD} from "../libraries/Units.sol";
+import {RAY_PER_WAD} from "../libraries/Units.sol";
 import {ValueMath} from "../libraries/ValueMath.sol";
 import {CloseOutPlans} from "./CloseOutPlans.sol";
 
 /// @title Booking a close-out: limits, positions, markets, bad debt, buckets, margin call
 abstract contract CloseOutBooking is CloseOutPlans {
-    using AccountIds for AccountId;
     using AssetSets for AssetSet;
     using Configuration for Configuration.Asset;
     using Configuration for Configuration.Protocol;
@@ -111,18 +106,10 @@ abstract contract CloseOutBooking is CloseOutPlans {
             if (move.covered != 0) _debitClaim(prepared.protocol.insuranceFund(), leg.assetId, move.covered);
             emit BadDebt(account, leg.assetId, move.badDebt, move.covered);
         }
-        if (fromShares.contains(leg.assetId)) {
-            uint256 shares =
-                SharesMath.toSharesUp(move.amount, _supplyAssets(market) + move.amount, market.supplyShares);
-            _burnShares(leg.assetId, market, msg.sender, shares);
-            emit Withdrawn(leg.assetId, msg.sender, address(this), move.amount, shares);
-        } else {
-            if (fromClaims.contains(leg.assetId)) {
-                _debitClaim(msg.sender, leg.assetId, move.amount);
-                emit Claimed(msg.sender, leg.assetId, address(this), move.amount);
-            }
-            market.idle += move.amount;
-        }
+        Payment payment = fromShares.contains(leg.assetId)
+            ? Payment.SupplyShares
+            : fromClaims.contains(leg.assetId) ? Payment.Claims : Payment.Tokens;
+        _receive(leg.assetId, market, move.amount, payment);
         _storeMarket(leg.assetId, leg.asset, market);
     }
 

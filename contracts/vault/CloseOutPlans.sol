@@ -22,11 +22,11 @@ import {Configuration} from "../libraries/Configuration.sol";
 import {Positions} from "../libraries/Positions.sol";
 import {RAY_PER_WAD, WAD} from "../libraries/Units.sol";
 import {ValueMath} from "../libraries/ValueMath.sol";
-import {Accounts} from "./Accounts.sol";
+import {Moves} from "./Moves.sol";
 
 /// @title What a close-out would do: load, plan, check, turn into token units
 /// @notice Everything that preview and execution share. Changes no state.
-abstract contract CloseOutPlans is Accounts {
+abstract contract CloseOutPlans is Moves {
     using AssetSets for AssetSet;
     using Configuration for Configuration.Asset;
     using Configuration for Configuration.Protocol;
