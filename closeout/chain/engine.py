@@ -267,6 +267,17 @@ class ChainEngine:
         units = {self._names[asset]: amount for asset, amount in sorted(legs)}
         return {name: amount for name, amount in units.items() if amount}
 
+    def settle_penalties(self) -> None:
+        """Lets anyone split what close-outs left to the splitter."""
+        splitter = self._chain.at("PenaltySplitter", self.deployment["PenaltySplitter"])
+        self._settle(
+            [
+                (self._liquidator, splitter.address, splitter.encode("split", i, self._tokens[name].address))
+                for i, name in enumerate(self._names)
+                if self._vault.read("claimOf", splitter.address, i)
+            ]
+        )
+
     # -------------------------------------------------------------------------------------------------------- state
 
     def accounts(self) -> Mapping[str, AccountState]:
