@@ -16,6 +16,7 @@ import {
 import {IVault} from "interfaces/IVault.sol";
 import {Configuration} from "./libraries/Configuration.sol";
 import {BPS, WAD} from "./libraries/Units.sol";
+import {SupplyToken} from "./SupplyToken.sol";
 
 interface IFeedDecimals {
     function decimals() external view returns (uint8);
@@ -96,6 +97,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         protocol.engineWord = uint160(protocol.engine()) | (longer.length << 160);
         emit AssetListed(assetId, token);
         _publish(protocol, longer);
+        VAULT.setSupplyToken(assetId, address(new SupplyToken(VAULT, assetId, token)));
     }
 
     function setAsset(
@@ -170,7 +172,8 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         asset.rateWord = borrowing.base | (uint256(borrowing.slope1) << 32) | (uint256(borrowing.slope2) << 64)
             | (uint256(borrowing.kinkWad) << 96) | (uint256(collateral.bucketRefillWad) << 184);
         asset.capsWord = collateral.cap | (uint256(collateral.bucketCapacityWad) << 112);
-        asset.supplyWord = borrowing.supplyCap | (uint256(borrowing.borrowCap) << 112);
+        asset.supplyWord =
+            borrowing.supplyCap | (uint256(borrowing.borrowCap) << 112) | (uint256(borrowing.flashFeeBps) << 224);
         asset.modelWord = uint160(borrowing.rateModel);
     }
 
@@ -224,6 +227,8 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         if (borrowing.supplyCap != 0) {
             _range("kink", borrowing.kinkWad, 0, WAD);
             _range("reserveFactor", borrowing.reserveFactorBps, 0, BPS);
+            // dearer than 1 % nobody would call it a flash loan
+            _range("flashFee", borrowing.flashFeeBps, 0, 1_00);
             if (borrowing.rateModel != address(0)) _requireContract(borrowing.rateModel);
         }
     }

@@ -10,7 +10,7 @@ import {IVaultCore} from "interfaces/IVault.sol";
 import {AssetSets} from "./libraries/AssetSets.sol";
 import {Configuration} from "./libraries/Configuration.sol";
 import {SharesMath} from "./libraries/SharesMath.sol";
-import {INDEX_ONE} from "./libraries/Units.sol";
+import {INDEX_ONE, RAY_PER_WAD} from "./libraries/Units.sol";
 import {CloseOutBooking} from "./vault/CloseOutBooking.sol";
 import {CloseOutPlans} from "./vault/CloseOutPlans.sol";
 
@@ -55,21 +55,44 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
 
     /// @inheritdoc IVaultCore
     function supply(uint256 assetId, uint256 assets, address receiver) external nonReentrant returns (uint256 shares) {
-        if (assets == 0) revert ZeroAmount();
-        Configuration.Asset memory asset = _assetAt(_table, assetId);
-        if (!asset.hasFlag(Configuration.FLAG_BORROWABLE)) revert AssetNotBorrowable(assetId);
-        Market memory market = _loadMarket(assetId, asset);
-        uint256 total = _supplyAssets(market);
-        if (total + assets > asset.supplyCap()) revert CapExceeded(assetId, total + assets, asset.supplyCap());
-        shares = SharesMath.toSharesDown(assets, total, market.supplyShares);
-        if (shares == 0) revert ZeroAmount();
+        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
+        shares = SharesMath.toSharesDown(assets, _supplyAssets(market), market.supplyShares);
+        _enter(assetId, asset, market, assets, shares, receiver);
+    }
 
+    /// @inheritdoc IVaultCore
+    function mint(uint256 assetId, uint256 shares, address receiver) external nonReentrant returns (uint256 assets) {
+        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
+        assets = SharesMath.toAssetsUp(shares, _supplyAssets(market), market.supplyShares);
+        _enter(assetId, asset, market, assets, shares, receiver);
+    }
+
+    function _openMarket(uint256 assetId)
+        private
+        view
+        returns (Configuration.Asset memory asset, Market memory market)
+    {
+        asset = _assetAt(_table, assetId);
+        market = _loadMarket(assetId, asset);
+    }
+
+    function _enter(
+        uint256 assetId,
+        Configuration.Asset memory asset,
+        Market memory market,
+        uint256 assets,
+        uint256 shares,
+        address receiver
+    ) private {
+        if (assets == 0 || shares == 0) revert ZeroAmount();
+        if (!asset.hasFlag(Configuration.FLAG_BORROWABLE)) revert AssetNotBorrowable(assetId);
+        uint256 total = _supplyAssets(market) + assets;
+        if (total > asset.supplyCap()) revert CapExceeded(assetId, total, asset.supplyCap());
         market.idle += assets;
         market.supplyShares += shares;
         _storeMarket(assetId, asset, market);
         _supplyShares[assetId][receiver] += shares;
         _heldShares[assetId] += shares;
-
         emit Supplied(assetId, msg.sender, receiver, assets, shares);
         _pull(asset.token(), msg.sender, assets);
     }
@@ -80,9 +103,7 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         nonReentrant
         returns (uint256 shares)
     {
-        if (assets == 0) revert ZeroAmount();
-        Configuration.Asset memory asset = _assetAt(_table, assetId);
-        Market memory market = _loadMarket(assetId, asset);
+        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
         shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares);
         _exit(assetId, asset, market, assets, shares, receiver, owner);
     }
@@ -93,9 +114,7 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         nonReentrant
         returns (uint256 assets)
     {
-        if (shares == 0) revert ZeroAmount();
-        Configuration.Asset memory asset = _assetAt(_table, assetId);
-        Market memory market = _loadMarket(assetId, asset);
+        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
         assets = SharesMath.toAssetsDown(shares, _supplyAssets(market), market.supplyShares);
         _exit(assetId, asset, market, assets, shares, receiver, owner);
     }
@@ -109,7 +128,8 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         address receiver,
         address owner
     ) private {
-        if (msg.sender != owner) revert NotAuthorized(owner, msg.sender);
+        if (assets == 0 || shares == 0) revert ZeroAmount();
+        if (msg.sender != owner && msg.sender != _supplyTokens[assetId]) revert NotAuthorized(owner, msg.sender);
         _burnShares(assetId, market, owner, shares);
         if (assets > market.idle) revert InsufficientLiquidity(market.idle, assets);
         market.idle -= assets;
@@ -190,6 +210,25 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         _pullRepayments(prepared, request);
     }
 
+    /// @inheritdoc IVaultCore
+    function writeOff(AccountId account) external nonReentrant {
+        address table = _table;
+        Prepared memory prepared;
+        prepared.protocol = Configuration.protocol(table);
+        prepared.appraisal = _appraise(table, account);
+        prepared.moves = new Move[](prepared.appraisal.legs.length);
+        (uint256 collateral, uint256 debt) = (prepared.appraisal.collateralValue, prepared.appraisal.debtValue);
+        if (!_isInsolvent(prepared)) {
+            revert AccountNotInsolvent(collateral / RAY_PER_WAD, debt / RAY_PER_WAD);
+        }
+        uint256 dust = prepared.protocol.dustValueWad();
+        if (collateral >= dust * RAY_PER_WAD) revert CollateralNotDust(collateral / RAY_PER_WAD, dust);
+        _writeOffRest(prepared);
+        CloseOutResult memory result = _resultOf(prepared);
+        _book(account, prepared, result, AssetSet.wrap(0), AssetSet.wrap(0));
+        emit WrittenOff(account, result.seized, result.repaid);
+    }
+
     /// @dev A leg whose token does not move becomes the receiver's claim: it stops nobody.
     function _sendCollateral(Prepared memory prepared, CloseOutRequest calldata request) private {
         for (uint256 i; i < prepared.moves.length; ++i) {
@@ -225,9 +264,17 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         for (uint256 assetId = listed; assetId < count; ++assetId) {
             _borrowStates[assetId].index = uint72(INDEX_ONE);
             _borrowStates[assetId].accruedAt = uint40(block.timestamp);
+            _assetIds[Configuration.asset(table, assetId).token()] = assetId + 1;
         }
         _table = table;
         emit ConfigurationSet(table);
+    }
+
+    /// @inheritdoc IVaultCore
+    function setSupplyToken(uint256 assetId, address token) external restricted nonReentrant {
+        if (_supplyTokens[assetId] != address(0)) revert SupplyTokenAlreadySet(assetId);
+        _supplyTokens[assetId] = token;
+        emit SupplyTokenSet(assetId, token);
     }
 
     /// @inheritdoc IVaultCore

@@ -1,29 +1,38 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {IERC3156FlashBorrower} from "@openzeppelin/contracts/interfaces/IERC3156FlashBorrower.sol";
+import {EIP712} from "solady/utils/EIP712.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+import {SignatureCheckerLib} from "solady/utils/SignatureCheckerLib.sol";
+import {IRebalanceCallback} from "interfaces/IRebalanceCallback.sol";
 import {IVaultExtension} from "interfaces/IVault.sol";
-import {AccountId, AssetSet, CloseOutRequest, CloseOutResult, Deleverage} from "interfaces/Types.sol";
+import {
+    AccountId, CloseOutRequest, CloseOutResult, Deleverage, Payment, Rebalancing
+} from "interfaces/Types.sol";
 import {AccountIds} from "./libraries/AccountIds.sol";
 import {CloseOutBounds} from "./libraries/CloseOutBounds.sol";
 import {Configuration} from "./libraries/Configuration.sol";
 import {Positions} from "./libraries/Positions.sol";
 import {BPS, RAY_PER_WAD, WAD} from "./libraries/Units.sol";
 import {ValueMath} from "./libraries/ValueMath.sol";
-import {CloseOutBooking} from "./vault/CloseOutBooking.sol";
 import {CloseOutPlans} from "./vault/CloseOutPlans.sol";
 
 /// @title VaultExtension: the second half of the Vault's code
 /// @notice Runs on the Vault's storage, by delegatecall from its fallback; on its own it holds nothing and knows nothing. Split
 /// off because one contract may not have more than 24 576 bytes (EIP-170): what is here is not on the hot path.
-contract VaultExtension is IVaultExtension, CloseOutBooking {
+contract VaultExtension is IVaultExtension, CloseOutPlans, EIP712 {
     using AccountIds for AccountId;
     using Configuration for Configuration.Asset;
     using Configuration for Configuration.Protocol;
     using FixedPointMathLib for uint256;
     using Positions for Positions.Account;
     using Positions for uint256;
+
+    bytes32 private constant OPERATOR_TYPEHASH = keccak256(
+        "Operator(address owner,address operator,bool isApproved,uint256 nonce,uint256 deadline)"
+    );
 
     constructor(uint256 maxTargetHealthFactorWad) CloseOutPlans(maxTargetHealthFactorWad) {}
 
@@ -43,25 +52,6 @@ contract VaultExtension is IVaultExtension, CloseOutBooking {
         }
         result = _resultOf(prepared);
         _requireLimits(request, result);
-    }
-
-    /// @inheritdoc IVaultExtension
-    function writeOff(AccountId account) external nonReentrant {
-        address table = _table;
-        Prepared memory prepared;
-        prepared.protocol = Configuration.protocol(table);
-        prepared.appraisal = _appraise(table, account);
-        prepared.moves = new Move[](prepared.appraisal.legs.length);
-        (uint256 collateral, uint256 debt) = (prepared.appraisal.collateralValue, prepared.appraisal.debtValue);
-        if (!_isInsolvent(prepared)) {
-            revert AccountNotInsolvent(collateral / RAY_PER_WAD, debt / RAY_PER_WAD);
-        }
-        uint256 dust = prepared.protocol.dustValueWad();
-        if (collateral >= dust * RAY_PER_WAD) revert CollateralNotDust(collateral / RAY_PER_WAD, dust);
-        _writeOffRest(prepared);
-        CloseOutResult memory result = _resultOf(prepared);
-        _book(account, prepared, result, AssetSet.wrap(0), AssetSet.wrap(0));
-        emit WrittenOff(account, result.seized, result.repaid);
     }
 
     /// @inheritdoc IVaultExtension
@@ -104,6 +94,159 @@ contract VaultExtension is IVaultExtension, CloseOutBooking {
         emit DeleverageSet(account, terms);
     }
 
+    // ---------------------------------------------------------------------------------------------------- borrowers
+
+    /// @inheritdoc IVaultExtension
+    function repayWith(AccountId account, uint256 assetId, uint256 amount, Payment payment)
+        external
+        nonReentrant
+        returns (uint256 repaid)
+    {
+        Configuration.Asset memory asset;
+        (asset, repaid) = _removeDebt(_table, account, assetId, amount, payment);
+        if (payment == Payment.Tokens) _pull(asset.token(), msg.sender, repaid);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function repayShares(AccountId account, uint256 assetId, uint256 shares)
+        external
+        nonReentrant
+        returns (uint256 repaid)
+    {
+        uint256 amount = ValueMath.toDebtUp(shares.min(type(uint112).max), _indexOf(assetId));
+        Configuration.Asset memory asset;
+        (asset, repaid) = _removeDebt(_table, account, assetId, amount, Payment.Tokens);
+        _pull(asset.token(), msg.sender, repaid);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function borrowShares(AccountId account, uint256 assetId, uint256 shares, address to)
+        external
+        nonReentrant
+        returns (uint256 amount)
+    {
+        _requireAuthorized(account);
+        amount = ValueMath.toDebtDown(shares.min(type(uint112).max), _indexOf(assetId));
+        address table = _table;
+        (Configuration.Asset memory asset,) = _addDebt(table, account, assetId, amount, to);
+        _requireHealthy(table, account);
+        SafeTransferLib.safeTransfer(asset.token(), to, amount);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function rebalance(AccountId account, Rebalancing calldata moves, address receiver, bytes calldata data)
+        external
+        nonReentrant
+    {
+        _requireAuthorized(account);
+        address table = _table;
+        Configuration.Asset memory asset;
+        for (uint256 i; i < moves.withdrawals.length; ++i) {
+            uint256 assetId = moves.withdrawals[i].assetId;
+            (uint256 amount,) = _removeCollateral(account, assetId, moves.withdrawals[i].amount, receiver);
+            SafeTransferLib.safeTransfer(_assetAt(table, assetId).token(), receiver, amount);
+        }
+        for (uint256 i; i < moves.borrows.length; ++i) {
+            uint256 amount = moves.borrows[i].amount;
+            (asset,) = _addDebt(table, account, moves.borrows[i].assetId, amount, receiver);
+            SafeTransferLib.safeTransfer(asset.token(), receiver, amount);
+        }
+        if (data.length != 0) IRebalanceCallback(msg.sender).onRebalance(data);
+        for (uint256 i; i < moves.deposits.length; ++i) {
+            (uint256 assetId, uint256 amount) = (moves.deposits[i].assetId, moves.deposits[i].amount);
+            (asset,) = _addCollateral(table, account, assetId, amount);
+            _pull(asset.token(), msg.sender, amount);
+            _requireCollateralCap(assetId, asset);
+        }
+        for (uint256 i; i < moves.repayments.length; ++i) {
+            (uint256 assetId, uint256 amount) = (moves.repayments[i].assetId, moves.repayments[i].amount);
+            (asset, amount) = _removeDebt(table, account, assetId, amount, Payment.Tokens);
+            _pull(asset.token(), msg.sender, amount);
+        }
+        (, uint256 debts) = _accounts[account].header.countSides();
+        if (debts != 0) _requireHealthy(table, account);
+    }
+
+    function _requireHealthy(address table, AccountId account) private view {
+        Appraisal memory appraisal = _appraise(table, account);
+        _requireInitialMargin(appraisal);
+        _requireMinimumDebt(table, appraisal);
+    }
+
+    // ------------------------------------------------------------------------------------------------------ lenders
+
+    /// @inheritdoc IVaultExtension
+    function transferSupply(uint256 assetId, address from, address to, uint256 shares) external nonReentrant {
+        if (msg.sender != _supplyTokens[assetId]) revert NotSupplyToken(assetId, msg.sender);
+        Configuration.Asset memory asset = _assetAt(_table, assetId);
+        Market memory market = _loadMarket(assetId, asset);
+        _burnShares(assetId, market, from, shares);
+        market.supplyShares += shares;
+        _storeMarket(assetId, asset, market);
+        _supplyShares[assetId][to] += shares;
+        _heldShares[assetId] += shares;
+        emit SupplyTransferred(assetId, from, to, shares);
+    }
+
+    /// @inheritdoc IVaultExtension
+    /// @dev The Vault is open while the loan is out. Safe because the loan stands in the books as a debt of nobody: idle is
+    /// lower by what left, total debt higher by the same, so that P1 holds in every view, a supply share keeps its value, and
+    /// nothing that is done inside finds a figure it would not find next to an ordinary borrower of that size. The index cannot
+    /// move meanwhile: time stands still. What was lent and the fee are pulled under the lock.
+    function flashLoan(address receiver, address token, uint256 amount, bytes calldata data) external returns (bool) {
+        uint256 assetId = assetIdOf(token);
+        uint256 fee = flashFee(token, amount);
+        uint256 shares = _lendFlash(assetId, receiver, token, amount);
+        bytes32 answer = IERC3156FlashBorrower(receiver).onFlashLoan(msg.sender, token, amount, fee, data);
+        if (answer != keccak256("ERC3156FlashBorrower.onFlashLoan")) revert CallbackFailed(receiver);
+        _takeBackFlash(assetId, receiver, token, amount, fee, shares);
+        return true;
+    }
+
+    function _lendFlash(uint256 assetId, address receiver, address token, uint256 amount)
+        private
+        nonReentrant
+        returns (uint256 shares)
+    {
+        if (amount == 0) revert ZeroAmount();
+        Configuration.Asset memory asset = _assetAt(_table, assetId);
+        Market memory market = _loadMarket(assetId, asset);
+        if (amount > market.idle) revert InsufficientLiquidity(market.idle, amount);
+        shares = ValueMath.toDebtSharesUp(amount, market.index);
+        market.idle -= amount;
+        market.debtShares += shares;
+        _storeMarket(assetId, asset, market);
+        SafeTransferLib.safeTransfer(token, receiver, amount);
+    }
+
+    function _takeBackFlash(
+        uint256 assetId,
+        address receiver,
+        address token,
+        uint256 amount,
+        uint256 fee,
+        uint256 shares
+    ) private nonReentrant {
+        Configuration.Asset memory asset = _assetAt(_table, assetId);
+        Market memory market = _loadMarket(assetId, asset);
+        market.idle += amount + fee;
+        market.debtShares -= shares;
+        _storeMarket(assetId, asset, market);
+        emit FlashLoan(receiver, assetId, amount, fee);
+        _pull(token, receiver, amount + fee);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function maxFlashLoan(address token) external view whenSettled returns (uint256) {
+        uint256 place = _assetIds[token];
+        return place == 0 ? 0 : _supplyStates[place - 1].idle;
+    }
+
+    /// @inheritdoc IVaultExtension
+    function flashFee(address token, uint256 amount) public view returns (uint256) {
+        return (amount * _assetAt(_table, assetIdOf(token)).flashFeeBps()).divUp(BPS);
+    }
+
     // ----------------------------------------------------------------------------------------------------- claims
 
     /// @inheritdoc IVaultExtension
@@ -129,6 +272,42 @@ contract VaultExtension is IVaultExtension, CloseOutBooking {
     function setOperator(address operator, bool isApproved) external nonReentrant {
         _operators[msg.sender][operator] = isApproved;
         emit OperatorSet(msg.sender, operator, isApproved);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function setOperatorBySig(
+        address owner,
+        address operator,
+        bool isApproved,
+        uint256 deadline,
+        bytes calldata signature
+    ) external nonReentrant {
+        if (block.timestamp > deadline) revert SignatureExpired(deadline, block.timestamp);
+        bytes32 digest = _hashTypedData(
+            keccak256(abi.encode(OPERATOR_TYPEHASH, owner, operator, isApproved, _nonces[owner]++, deadline))
+        );
+        if (!SignatureCheckerLib.isValidSignatureNowCalldata(owner, digest, signature)) revert SignatureInvalid(owner);
+        _operators[owner][operator] = isApproved;
+        emit OperatorSet(owner, operator, isApproved);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function invalidateNonces(uint256 next) external nonReentrant {
+        if (next <= _nonces[msg.sender]) revert NonceNotLater(_nonces[msg.sender], next);
+        _nonces[msg.sender] = next;
+    }
+
+    /// @inheritdoc IVaultExtension
+    function permit(address token, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+        nonReentrant
+    {
+        SafeTransferLib.permit2(token, msg.sender, address(this), amount, deadline, v, r, s);
+    }
+
+    /// @dev EIP-712 domain; under delegatecall it is the Vault's address that stands in it.
+    function _domainNameAndVersion() internal pure override returns (string memory, string memory) {
+        return ("Closeout Vault", "1");
     }
 
     // ------------------------------------------------------------------------------------------------------ views
@@ -230,5 +409,22 @@ contract VaultExtension is IVaultExtension, CloseOutBooking {
     /// @inheritdoc IVaultExtension
     function isOperator(address owner, address operator) external view returns (bool) {
         return _operators[owner][operator];
+    }
+
+    /// @inheritdoc IVaultExtension
+    function nonceOf(address owner) external view returns (uint256) {
+        return _nonces[owner];
+    }
+
+    /// @inheritdoc IVaultExtension
+    function supplyTokenOf(uint256 assetId) external view returns (address) {
+        return _supplyTokens[assetId];
+    }
+
+    /// @inheritdoc IVaultExtension
+    function assetIdOf(address token) public view returns (uint256) {
+        uint256 place = _assetIds[token];
+        if (place == 0) revert TokenNotListed(token);
+        return place - 1;
     }
 }

@@ -55,6 +55,7 @@ struct BorrowParameters {
     uint112 borrowCap;
     /// Another interest-rate model; 0: the kinked one with the rates above.
     address rateModel;
+    uint16 flashFeeBps;
 }
 
 /// @notice Where an asset's price comes from. Times in seconds.

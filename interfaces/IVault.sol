@@ -2,7 +2,15 @@
 pragma solidity 0.8.30;
 
 import {
-    AccountId, AssetSet, CloseOutRequest, CloseOutResult, Deleverage, RepaidLeg, SeizedLeg
+    AccountId,
+    AssetSet,
+    CloseOutRequest,
+    CloseOutResult,
+    Deleverage,
+    Payment,
+    Rebalancing,
+    RepaidLeg,
+    SeizedLeg
 } from "./Types.sol";
 
 /// @notice What the Vault reports: errors as facts with their numbers, and events from which every balance can be rebuilt.
@@ -33,7 +41,12 @@ interface IVaultEvents {
     error Reentrancy();
     error ConfigurationMissing();
     error SignatureExpired(uint256 deadline, uint256 timestamp);
-    error SignatureInvalid(address signer, address owner);
+    error SignatureInvalid(address owner);
+    error TokenNotListed(address token);
+    error NotSupplyToken(uint256 assetId, address caller);
+    error SupplyTokenAlreadySet(uint256 assetId);
+    error CallbackFailed(address receiver);
+    error NonceNotLater(uint256 current, uint256 given);
 
     // close-outs
     error AccountHealthy(uint256 healthFactor);
@@ -90,6 +103,8 @@ interface IVaultEvents {
     event Claimed(address indexed holder, uint256 indexed assetId, address indexed to, uint256 amount);
     event OperatorSet(address indexed owner, address indexed operator, bool isApproved);
     event DeleverageSet(AccountId indexed account, Deleverage terms);
+    event FlashLoan(address indexed receiver, uint256 indexed assetId, uint256 amount, uint256 fee);
+    event SupplyTokenSet(uint256 indexed assetId, address indexed token);
     event ConfigurationSet(address indexed table);
     event PausesSet(AssetSet borrowing, AssetSet withdrawing);
 }
@@ -100,6 +115,9 @@ interface IVaultCore {
 
     /// @notice Supplies `assets` to be borrowed. Shares are rounded down.
     function supply(uint256 assetId, uint256 assets, address receiver) external returns (uint256 shares);
+
+    /// @notice Supplies what exactly `shares` cost. Assets are rounded up.
+    function mint(uint256 assetId, uint256 shares, address receiver) external returns (uint256 assets);
 
     /// @notice Takes `assets` of supply out. Shares burnt are rounded up. Limited to idle liquidity.
     /// @dev Called by the owner, or by the asset's SupplyToken, which keeps the allowances.
@@ -136,10 +154,17 @@ interface IVaultCore {
         external
         returns (CloseOutResult memory result);
 
+    /// @notice Ends an insolvent account whose collateral is worth less than `dustValue`: what tokens are left become the
+    /// insurance fund's, all debt is bad debt.
+    function writeOff(AccountId account) external;
+
     // ------------------------------------------------------------------------------------------------------ control
 
     /// @notice Plugs in a new configuration table. Restricted to the role of the RiskConfigurator.
     function setConfiguration(address table) external;
+
+    /// @notice Registers an asset's SupplyToken, once. Restricted.
+    function setSupplyToken(uint256 assetId, address token) external;
 
     /// @notice Stops borrowing of, and withdrawing while owing from, the assets in the two sets. Restricted.
     function setPauses(AssetSet borrowing, AssetSet withdrawing) external;
@@ -152,10 +177,6 @@ interface IVaultExtension {
     /// @notice What `closeOut` would do for the same request in this block, to the unit; reverts as it would.
     function previewCloseOut(CloseOutRequest calldata request) external view returns (CloseOutResult memory result);
 
-    /// @notice Ends an insolvent account whose collateral is worth less than `dustValue`: what tokens are left become the
-    /// insurance fund's, all debt is bad debt.
-    function writeOff(AccountId account) external;
-
     /// @notice Puts an account below `marginCallHealthFactor` on call. Anyone may.
     function marginCall(AccountId account) external;
 
@@ -164,6 +185,40 @@ interface IVaultExtension {
 
     /// @notice Clears the call of an account that is back at `marginCallHealthFactor`. Anyone may.
     function clearMarginCall(AccountId account) external;
+
+    // --------------------------------------------------------------------------------------------------- borrowers
+
+    /// @notice Repays up to `amount` of a debt from what the caller has inside the Vault: no token moves.
+    function repayWith(AccountId account, uint256 assetId, uint256 amount, Payment payment)
+        external
+        returns (uint256 repaid);
+
+    /// @notice Repays at least `shares` of a debt, clamped to it; tokens rounded up.
+    function repayShares(AccountId account, uint256 assetId, uint256 shares) external returns (uint256 repaid);
+
+    /// @notice Borrows what at most `shares` of debt stand for; tokens rounded down.
+    function borrowShares(AccountId account, uint256 assetId, uint256 shares, address to)
+        external
+        returns (uint256 amount);
+
+    /// @notice Rebuilds an account in one call: takes out, calls `IRebalanceCallback.onRebalance` of the caller where `data` is not
+    /// empty, takes in, and checks the initial margin once, at the end. How a borrower repays from his own collateral, or swaps
+    /// one collateral or debt for another, at his own price and without capital.
+    function rebalance(AccountId account, Rebalancing calldata moves, address receiver, bytes calldata data) external;
+
+    // ------------------------------------------------------------------------------------------------------ lenders
+
+    /// @notice Moves supply shares. Only the asset's SupplyToken may, which keeps the allowances.
+    function transferSupply(uint256 assetId, address from, address to, uint256 shares) external;
+
+    /// @notice ERC-3156: lends idle supply within the transaction. The Vault can be used inside.
+    function flashLoan(address receiver, address token, uint256 amount, bytes calldata data) external returns (bool);
+
+    /// @notice ERC-3156: idle supply of a token; 0 where it is not listed.
+    function maxFlashLoan(address token) external view returns (uint256);
+
+    /// @notice ERC-3156: the fee, token units, rounded up.
+    function flashFee(address token, uint256 amount) external view returns (uint256);
 
     // ------------------------------------------------------------------------------------------------------- claims
 
@@ -177,6 +232,23 @@ interface IVaultExtension {
 
     /// @notice Lets `operator` act for all of the caller's accounts, or no longer.
     function setOperator(address operator, bool isApproved) external;
+
+    /// @notice The same by the owner's EIP-712 signature (or ERC-1271): `Operator(address owner,address operator,bool isApproved,uint256
+    /// nonce,uint256 deadline)`.
+    function setOperatorBySig(
+        address owner,
+        address operator,
+        bool isApproved,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Makes a later number of the owner's the next nonce, so that signatures given away are void.
+    function invalidateNonces(uint256 next) external;
+
+    /// @notice Gives the Vault an allowance of the caller's tokens by signature: ERC-2612, or Permit2 where the token has none.
+    /// Meant to stand first in a multicall.
+    function permit(address token, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
 
     // -------------------------------------------------------------------------------------------------------- views
 
@@ -225,6 +297,14 @@ interface IVaultExtension {
     function claimOf(address holder, uint256 assetId) external view returns (uint256 amount);
 
     function isOperator(address owner, address operator) external view returns (bool);
+
+    function nonceOf(address owner) external view returns (uint256);
+
+    /// @notice The ERC-4626 face of an asset's supply.
+    function supplyTokenOf(uint256 assetId) external view returns (address);
+
+    /// @notice The id of a listed token; reverts where it is not listed.
+    function assetIdOf(address token) external view returns (uint256);
 }
 
 /// @title The Vault: custody, accounts, supply, debts and close-outs

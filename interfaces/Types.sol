@@ -130,6 +130,16 @@ struct CloseOutRequest {
     AssetAmount[] mostRepaid;
 }
 
+/// @notice Moves of one account under one check of its health at the end. Token units.
+struct Rebalancing {
+    /// Collateral taken out and debts taken on, sent before the callback; 2^256 - 1: all of a collateral.
+    AssetAmount[] withdrawals;
+    AssetAmount[] borrows;
+    /// Collateral put in and debts repaid, pulled after it; 2^256 - 1: all of a debt.
+    AssetAmount[] deposits;
+    AssetAmount[] repayments;
+}
+
 /// @notice An account's self-deleverage: anyone may close it out by the ordinary formula while it is still healthy.
 struct Deleverage {
     uint64 triggerHealthFactorWad;

@@ -63,6 +63,7 @@ def deploy_protocol(deployer: Deployer, parameters: ProtocolParameters, assets: 
         deployer.transact("Authority", authority, "setTargetFunctionRole", vault, [selector], role)
 
     authorise("setConfiguration(address)", CONFIGURATOR)
+    authorise("setSupplyToken(uint256,address)", CONFIGURATOR)
     authorise("setPauses(uint128,uint128)", GUARDIAN)
     deployer.transact("Authority", authority, "grantRole", CONFIGURATOR, configurator, NO_DELAY)
     deployer.transact("Authority", authority, "grantRole", GUARDIAN, deployer.address, NO_DELAY)

@@ -80,7 +80,7 @@ class CollateralParameters:
 
 @dataclass(frozen=True)
 class BorrowParameters:
-    """Rates a year with nine decimals, kink WAD, reserve factor bps, caps in token units. A supply cap of 0: not borrowable."""
+    """Rates a year with nine decimals, kink WAD, reserve factor and flash fee bps, caps in units. A supply cap of 0: not borrowable."""
 
     base: int = 0
     slope1: int = 0
@@ -90,6 +90,7 @@ class BorrowParameters:
     supply_cap: int = 0
     borrow_cap: int = 0
     rate_model: str = ZERO_ADDRESS
+    flash_fee: int = 0
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ pragma solidity 0.8.30;
 /// | `feed` | feed 160, feed decimals 8, heartbeat 24 (s), max age 24 (s), ramp end 40 (s) |
 /// | `rate` | base 32, slope 1 32, slope 2 32 (nine decimals a year), kink 64 (WAD), ramp duration 24 (s), bucket refill 72 (WAD per s) |
 /// | `caps` | collateral cap 112 (units), bucket capacity 128 (WAD) |
-/// | `supply` | supply cap 112, borrow cap 112 (units) |
+/// | `supply` | supply cap 112, borrow cap 112 (units), flash-loan fee 16 (bps) |
 /// | `model` | interest-rate model 160; 0: the kinked model with the parameters of `rate`, computed in place |
 library Configuration {
     uint256 internal constant PROTOCOL_WORDS = 9;
@@ -240,6 +240,10 @@ library Configuration {
 
     function borrowCap(Asset memory words) internal pure returns (uint256) {
         return uint112(words.supplyWord >> 112);
+    }
+
+    function flashFeeBps(Asset memory words) internal pure returns (uint256) {
+        return uint16(words.supplyWord >> 224);
     }
 
     function rateModel(Asset memory words) internal pure returns (address) {

@@ -2,17 +2,7 @@
 pragma solidity 0.8.30;
 
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
-import {
-    AccountId,
-    AssetAmount,
-    AssetSet,
-    CloseOutRequest,
-    CloseOutResult,
-    Payment,
-    Regime,
-    RepaidLeg,
-    SeizedLeg
-} from "interfaces/Types.sol";
+import {AccountId, AssetSet, CloseOutResult, Payment, Regime} from "interfaces/Types.sol";
 import {AssetSets} from "../libraries/AssetSets.sol";
 import {Configuration} from "../libraries/Configuration.sol";
 import {Positions} from "../libraries/Positions.sol";
@@ -20,7 +10,7 @@ import {RAY_PER_WAD} from "../libraries/Units.sol";
 import {ValueMath} from "../libraries/ValueMath.sol";
 import {CloseOutPlans} from "./CloseOutPlans.sol";
 
-/// @title Booking a close-out: limits, positions, markets, bad debt, buckets, margin call
+/// @title Booking a close-out: positions, markets, bad debt, buckets, margin call
 abstract contract CloseOutBooking is CloseOutPlans {
     using AssetSets for AssetSet;
     using Configuration for Configuration.Asset;
@@ -28,36 +18,6 @@ abstract contract CloseOutBooking is CloseOutPlans {
     using Positions for Positions.Account;
     using Positions for uint256;
     using SafeCastLib for uint256;
-
-    /// @dev No named collateral may give less per unit repaid than the liquidator said, of any debt.
-    function _requireLimits(CloseOutRequest calldata request, CloseOutResult memory result) internal pure {
-        if (request.leastSeized.length == 0 && request.mostRepaid.length == 0) return;
-        for (uint256 j; j < result.repaid.length; ++j) {
-            RepaidLeg memory repaid = result.repaid[j];
-            uint256 most = _amountOf(request.mostRepaid, repaid.assetId);
-            for (uint256 i; i < request.leastSeized.length; ++i) {
-                AssetAmount calldata least = request.leastSeized[i];
-                if (_toLiquidator(result.seized, least.assetId) * most < repaid.repaid * least.amount) {
-                    revert SlippageExceeded(least.assetId, repaid.assetId);
-                }
-            }
-            if (most == 0 && repaid.repaid != 0) revert SlippageExceeded(type(uint256).max, repaid.assetId);
-        }
-    }
-
-    function _amountOf(AssetAmount[] calldata amounts, uint256 assetId) private pure returns (uint256) {
-        for (uint256 i; i < amounts.length; ++i) {
-            if (amounts[i].assetId == assetId) return amounts[i].amount;
-        }
-        return 0;
-    }
-
-    function _toLiquidator(SeizedLeg[] memory seized, uint256 assetId) private pure returns (uint256) {
-        for (uint256 i; i < seized.length; ++i) {
-            if (seized[i].assetId == assetId) return seized[i].seized - seized[i].toProtocol - seized[i].toInsurance;
-        }
-        return 0;
-    }
 
     /// @dev Step 4: writes positions, markets, bad debt, buckets and the margin call. No external call but to rate models.
     function _book(
@@ -124,10 +84,5 @@ abstract contract CloseOutBooking is CloseOutPlans {
             state.bucketUsedWad = (_bucketUsed(leg) + value).toUint96();
             state.bucketAt = uint40(block.timestamp);
         }
-    }
-
-    function _putOnCall(AccountId account, uint256 header, uint256 health) internal {
-        _accounts[account].header = header.withCalledAt(block.timestamp);
-        emit MarginCalled(account, msg.sender, health);
     }
 }

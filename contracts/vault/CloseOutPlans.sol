@@ -5,6 +5,7 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {ILiquidationEngine} from "interfaces/ILiquidationEngine.sol";
 import {
     AccountId,
+    AssetAmount,
     AssetSet,
     CloseOutRequest,
     CloseOutResult,
@@ -25,7 +26,7 @@ import {ValueMath} from "../libraries/ValueMath.sol";
 import {Moves} from "./Moves.sol";
 
 /// @title What a close-out would do: load, plan, check, turn into token units
-/// @notice Everything that preview and execution share. Changes no state.
+/// @notice Everything that preview and execution share.
 abstract contract CloseOutPlans is Moves {
     using AssetSets for AssetSet;
     using Configuration for Configuration.Asset;
@@ -328,5 +329,40 @@ abstract contract CloseOutPlans is Moves {
     function _isOnCall(Configuration.Protocol memory protocol, uint256 header) internal view returns (bool) {
         uint256 calledAt = header.calledAt();
         return calledAt != 0 && block.timestamp <= calledAt + protocol.callLifetime();
+    }
+
+    function _putOnCall(AccountId account, uint256 header, uint256 health) internal {
+        _accounts[account].header = header.withCalledAt(block.timestamp);
+        emit MarginCalled(account, msg.sender, health);
+    }
+
+    /// @dev No named collateral may give less per unit repaid than the liquidator said, of any debt.
+    function _requireLimits(CloseOutRequest calldata request, CloseOutResult memory result) internal pure {
+        if (request.leastSeized.length == 0 && request.mostRepaid.length == 0) return;
+        for (uint256 j; j < result.repaid.length; ++j) {
+            RepaidLeg memory repaid = result.repaid[j];
+            uint256 most = _amountOf(request.mostRepaid, repaid.assetId);
+            for (uint256 i; i < request.leastSeized.length; ++i) {
+                AssetAmount calldata least = request.leastSeized[i];
+                if (_toLiquidator(result.seized, least.assetId) * most < repaid.repaid * least.amount) {
+                    revert SlippageExceeded(least.assetId, repaid.assetId);
+                }
+            }
+            if (most == 0 && repaid.repaid != 0) revert SlippageExceeded(type(uint256).max, repaid.assetId);
+        }
+    }
+
+    function _amountOf(AssetAmount[] calldata amounts, uint256 assetId) private pure returns (uint256) {
+        for (uint256 i; i < amounts.length; ++i) {
+            if (amounts[i].assetId == assetId) return amounts[i].amount;
+        }
+        return 0;
+    }
+
+    function _toLiquidator(SeizedLeg[] memory seized, uint256 assetId) private pure returns (uint256) {
+        for (uint256 i; i < seized.length; ++i) {
+            if (seized[i].assetId == assetId) return seized[i].seized - seized[i].toProtocol - seized[i].toInsurance;
+        }
+        return 0;
     }
 }

@@ -115,15 +115,19 @@ abstract contract Markets is VaultBase {
 
     /// @dev Takes supply shares from a holder and from the market in memory. What the treasury earned is booked to it first.
     function _burnShares(uint256 assetId, Market memory market, address holder, uint256 shares) internal {
-        if (holder == Configuration.protocol(_table).treasury()) {
-            uint256 uncollected = market.supplyShares - _heldShares[assetId];
-            _supplyShares[assetId][holder] += uncollected;
-            _heldShares[assetId] += uncollected;
-        }
+        _collectReserves(assetId, market, holder);
         uint256 balance = _supplyShares[assetId][holder];
         if (balance < shares) revert InsufficientShares(balance, shares);
         _supplyShares[assetId][holder] = balance - shares;
         _heldShares[assetId] -= shares;
         market.supplyShares -= shares;
+    }
+
+    /// @dev Books to the treasury, where it is the holder, the shares that accrued to it in the market's total.
+    function _collectReserves(uint256 assetId, Market memory market, address holder) internal {
+        if (holder != Configuration.protocol(_table).treasury()) return;
+        uint256 uncollected = market.supplyShares - _heldShares[assetId];
+        _supplyShares[assetId][holder] += uncollected;
+        _heldShares[assetId] += uncollected;
     }
 }

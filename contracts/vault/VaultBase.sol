@@ -51,6 +51,10 @@ abstract contract VaultBase is IVaultEvents {
     mapping(address owner => mapping(address operator => bool)) internal _operators;
     /// @dev Borrowing of the assets in the lower half, withdrawing while owing in the upper half.
     uint256 internal _pauses;
+    mapping(address owner => uint256) internal _nonces;
+    mapping(uint256 assetId => address) internal _supplyTokens;
+    /// @dev Asset id plus one.
+    mapping(address token => uint256) internal _assetIds;
 
     bool private transient _locked;
 
@@ -81,7 +85,8 @@ abstract contract VaultBase is IVaultEvents {
     /// @dev Takes exactly `amount` from `from`, or reverts: a token that charges a fee or rebases is refused by what it does.
     function _pull(address token, address from, uint256 amount) internal {
         uint256 before = SafeTransferLib.balanceOf(token, address(this));
-        SafeTransferLib.safeTransferFrom(token, from, address(this), amount);
+        // falls back to the payer's Permit2 allowance
+        SafeTransferLib.safeTransferFrom2(token, from, address(this), amount);
         uint256 received = SafeTransferLib.balanceOf(token, address(this)) - before;
         if (received != amount) revert TransferMismatch(token, amount, received);
     }
