@@ -1,0 +1,260 @@
+"""A close-out in exact fractions: sections 2 to 5 of the protocol specification and nothing else.
+
+Written from the specification alone. It knows no scales, no shares and no rounding, so it can tell whether the
+integer algorithm, the contracts and the reference model compute what the specification says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
+from fractions import Fraction
+
+_DIGITS = Context(prec=60)
+ONE = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One collateral: its value in USD, its liquidation threshold and its largest penalty."""
+
+    value: Fraction
+    threshold: Fraction
+    max_bonus: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Parameters of the protocol; values in USD."""
+
+    target: Fraction
+    bonus_floor: Fraction
+    min_bonus_fraction: Fraction
+    health_for_max_bonus: Fraction
+    steepness: Fraction
+    min_debt_value: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Sets of asset ids (None: all), the part of the largest close-out, and what the size buckets leave (None: off)."""
+
+    collaterals: frozenset[int] | None = None
+    debts: frozenset[int] | None = None
+    fill: Fraction = ONE
+    is_backstop: bool = False
+    size_limit: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the specification says. Values in USD; fractions of every selected balance.
+
+    `margin` is the smallest relative distance of any two numbers that were compared to decide: where it is next to
+    nothing, integers may fairly decide the other way.
+    """
+
+    refusal: str | None
+    margin: Fraction
+    regime: str | None = None
+    health: Fraction | None = None
+    beta: Fraction = Fraction(0)
+    largest: Fraction = Fraction(0)
+    repaid: Fraction = Fraction(0)
+    seized: Fraction = Fraction(0)
+    extinguished: Fraction = Fraction(0)
+    seized_part: Fraction = Fraction(0)
+    repaid_part: Fraction = Fraction(0)
+    extinguished_part: Fraction = Fraction(0)
+    is_target_reached: bool = False
+
+
+class Refused(Exception):
+    """The specification refuses the close-out."""
+
+
+@dataclass
+class _Comparisons:
+    margin: Fraction = field(default=ONE)
+
+    def is_less(self, left: Fraction, right: Fraction) -> bool:
+        scale = max(abs(left), abs(right))
+        if scale:
+            self.margin = min(self.margin, abs(left - right) / scale)
+        return left < right
+
+
+def exp(x: Fraction) -> Fraction:
+    """The exponential function, correct to more than 40 digits."""
+    quotient = _DIGITS.divide(Decimal(x.numerator), Decimal(x.denominator))
+    return Fraction(_DIGITS.exp(quotient))
+
+
+def bonus_part(health: Fraction, rules: Rules) -> Fraction:
+    """s(H) of section 3."""
+    x = min(max((1 - health) / (1 - rules.health_for_max_bonus), Fraction(0)), ONE)
+    k = rules.steepness
+    g = x if k == 0 else (1 - exp(-k * x)) / (1 - exp(-k))
+    return rules.min_bonus_fraction + (1 - rules.min_bonus_fraction) * g
+
+
+def close_out(
+    collaterals: Mapping[int, Holding], debts: Mapping[int, Fraction], rules: Rules, request: Request
+) -> Verdict:
+    """The verdict of the specification on one account and one request."""
+    comparisons = _Comparisons()
+    try:
+        return _close_out(collaterals, debts, rules, request, comparisons)
+    except Refused as refusal:
+        return Verdict(refusal=str(refusal), margin=comparisons.margin)
+
+
+def _close_out(
+    collaterals: Mapping[int, Holding],
+    debts: Mapping[int, Fraction],
+    rules: Rules,
+    request: Request,
+    compare: _Comparisons,
+) -> Verdict:
+    owned = list(collaterals.values())
+    value, debt = sum((c.value for c in owned), Fraction(0)), sum(debts.values(), Fraction(0))
+    if debt == 0:
+        raise Refused("AccountHealthy")
+    health = sum((c.threshold * c.value for c in owned), Fraction(0)) / debt
+    if not compare.is_less(health, ONE):
+        raise Refused("AccountHealthy")
+    chosen = [c for n, c in collaterals.items() if c.value and (request.collaterals is None or n in request.collaterals)]
+    set_value = sum((c.value for c in chosen), Fraction(0))
+    set_debt = sum((d for n, d in debts.items() if request.debts is None or n in request.debts), Fraction(0))
+    if set_value == 0 or set_debt == 0:
+        raise Refused("EmptySet")
+
+    part, floor = bonus_part(health, rules), rules.bonus_floor
+    whole_b, set_b = _basket(owned, value, part, floor), _basket(chosen, set_value, part, floor)
+    surplus = value / debt - 1
+    if compare.is_less(1 + surplus, 1 + floor):
+        return _terminal(value, debt, set_value, set_debt, rules, request, health, compare)
+    regime = "restorative" if compare.is_less(1 + whole_b, 1 + surplus) else "capped"
+
+    beta = max(floor, min(set_b, surplus))
+    tau = sum((c.threshold * c.value for c in chosen), Fraction(0)) / set_value
+    if len(chosen) < sum(1 for c in owned if c.value):
+        beta = _admitted(beta, tau, max(floor, min(whole_b, surplus)), health * debt / value, health, rules, request, compare)
+
+    wanted = (rules.target * debt - health * debt) / (rules.target - tau * (1 + beta))
+    most = min(set_debt, set_value / (1 + beta))
+    largest, is_target = _largest(wanted, most, debt, set_debt, set_value, beta, rules, compare)
+
+    repaid, is_cut = largest * request.fill, False
+    is_limited = regime == "restorative" and not compare.is_less(health, rules.health_for_max_bonus)
+    if request.size_limit is not None and is_limited:
+        is_cut = compare.is_less(request.size_limit, repaid * (1 + beta))
+        repaid = min(repaid, request.size_limit / (1 + beta))
+    if debt >= rules.min_debt_value and _is_dust(debt - repaid, rules, debt, compare):
+        if not is_cut:
+            raise Refused("FillLeavesDust")
+        repaid = debt - rules.min_debt_value
+    seized = repaid * (1 + beta)
+    return Verdict(
+        refusal=None,
+        margin=compare.margin,
+        regime=regime,
+        health=health,
+        beta=beta,
+        largest=largest,
+        repaid=repaid,
+        seized=seized,
+        extinguished=repaid,
+        seized_part=seized / set_value,
+        repaid_part=repaid / set_debt,
+        extinguished_part=repaid / set_debt,
+        is_target_reached=is_target and repaid == largest,
+    )
+
+
+def _basket(holdings: list[Holding], value: Fraction, part: Fraction, floor: Fraction) -> Fraction:
+    mean = sum((c.max_bonus * part * c.value for c in holdings), Fraction(0)) / value if value else Fraction(0)
+    return max(floor, mean)
+
+
+def _admitted(
+    beta: Fraction,
+    tau: Fraction,
+    whole_beta: Fraction,
+    whole_tau: Fraction,
+    health: Fraction,
+    rules: Rules,
+    request: Request,
+    compare: _Comparisons,
+) -> Fraction:
+    """The penalty rate of a smaller set, where it is admitted."""
+    cost = whole_beta * (rules.target - tau) / (rules.target - whole_tau * (1 + whole_beta) + whole_beta * tau)
+    beta = min(beta, cost)
+    if compare.is_less(1 + beta, 1 + rules.bonus_floor):
+        raise Refused("PenaltyBelowFloor")
+    most = health if request.is_backstop else whole_tau * (1 + whole_beta)
+    if compare.is_less(most, tau * (1 + beta)):
+        raise Refused("SetSellsTooMuch")
+    return beta
+
+
+def _is_dust(left: Fraction, rules: Rules, debt: Fraction, compare: _Comparisons) -> bool:
+    # distances are told relative to the whole debt: `left` is a difference
+    if left <= 0:
+        return False
+    compare.margin = min(compare.margin, abs(left - rules.min_debt_value) / debt, left / debt)
+    return left < rules.min_debt_value
+
+
+def _largest(
+    wanted: Fraction,
+    most: Fraction,
+    debt: Fraction,
+    set_debt: Fraction,
+    set_value: Fraction,
+    beta: Fraction,
+    rules: Rules,
+    compare: _Comparisons,
+) -> tuple[Fraction, bool]:
+    """R_max, and whether it is R*."""
+    if compare.is_less(debt, rules.min_debt_value):
+        return most, False
+    first = min(wanted, most)
+    if not _is_dust(debt - first, rules, debt, compare):
+        return first, wanted <= most
+    if set_debt == debt and not compare.is_less(set_value, (1 + beta) * debt):
+        return debt, False
+    if debt == rules.min_debt_value:
+        raise Refused("NothingToClose")
+    return min(first, debt - rules.min_debt_value), False
+
+
+def _terminal(
+    value: Fraction,
+    debt: Fraction,
+    set_value: Fraction,
+    set_debt: Fraction,
+    rules: Rules,
+    request: Request,
+    health: Fraction,
+    compare: _Comparisons,
+) -> Verdict:
+    factor = 1 + rules.bonus_floor
+    largest = min(set_value, value * set_debt / debt) / factor
+    repaid = largest * request.fill
+    extinguished = repaid * debt * factor / value
+    return Verdict(
+        refusal=None,
+        margin=compare.margin,
+        regime="terminal",
+        health=health,
+        beta=rules.bonus_floor,
+        largest=largest,
+        repaid=repaid,
+        seized=repaid * factor,
+        extinguished=extinguished,
+        seized_part=repaid * factor / set_value,
+        repaid_part=repaid / set_debt,
+        extinguished_part=extinguished / set_debt,
+    )

@@ -1,0 +1,404 @@
+"""The properties of a close-out as plain checks over one world, in exact fractions on the stored balances.
+
+Each check asserts; each returns whether the world said anything about its property, so that a test can also assert
+that enough of them did.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from random import Random
+
+from closeout.model import (
+    INDEX_ONE,
+    MAX_UINT256,
+    Extinction,
+    ModelRevert,
+    Plan,
+    Regime,
+    SeizedLeg,
+    extinguish,
+    plan_close_out,
+    seize,
+    selected_collaterals,
+    selected_debts,
+)
+from closeout.units import RAY, WAD
+from tests.differential import exact
+from tests.worlds import World
+
+NOISE = Fraction(1, 10**24)
+"""USD. A value is an integer of 1e-27 USD; a thousand of those are no token's unit."""
+
+SOLD_ROOM = Fraction(1001, 1000)
+"""Random sequences were seen to sell 0.04 % more than one whole close-out; see `test_findings.py`."""
+
+RELATIVE = Fraction(1, 10**15)
+"""Rates and health factors have 18 digits, and denominators are 0.01 and more."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A close-out that was carried out: the plan, its legs, and the world it left."""
+
+    before: World
+    plan: Plan
+    seized: dict[int, SeizedLeg]
+    extinguished: dict[int, Extinction]
+    after: World
+
+    def seized_value(self) -> Fraction:
+        return sum((leg.seized * self.before.unit_value(n) for n, leg in self.seized.items()), Fraction(0))
+
+    def to_liquidator_value(self) -> Fraction:
+        return sum((leg.to_liquidator * self.before.unit_value(n) for n, leg in self.seized.items()), Fraction(0))
+
+    def repaid_value(self) -> Fraction:
+        return sum((leg.repaid * self.before.unit_value(n) for n, leg in self.extinguished.items()), Fraction(0))
+
+    def bad_debt_value(self) -> Fraction:
+        return sum((leg.bad_debt * self.before.unit_value(n) for n, leg in self.extinguished.items()), Fraction(0))
+
+    def collateral_units(self) -> Fraction:
+        """Value of one unit of each selected collateral."""
+        return sum((self.before.unit_value(n) for n in self.seized), Fraction(0))
+
+    def debt_units(self) -> Fraction:
+        """Value of one unit of each selected debt and, where interest has accrued, of one share."""
+        return sum((self.before.unit_value(n) * _grain(self.before, n) for n in self.extinguished), Fraction(0))
+
+
+def _grain(world: World, asset_id: int) -> Fraction:
+    """How finely a debt divides, in token units: by the unit, and by the share, which is a hundredth at index 1."""
+    index = world.indices[asset_id]
+    return Fraction(1) if index == INDEX_ONE else 1 + Fraction(index, 100 * INDEX_ONE)
+
+
+def settle(world: World) -> Settled | None:
+    """Carries out what the world's request asks for; None where it is refused."""
+    snapshot = world.snapshot()
+    try:
+        plan = plan_close_out(snapshot, world.terms())
+    except ModelRevert:
+        return None
+    protocol = world.protocol
+    seized = {
+        c.asset_id: seize(c, plan, snapshot, protocol.fee_share_wad, protocol.bonus_floor_wad)
+        for c in selected_collaterals(world.collaterals, world.collateral_set)
+    }
+    extinguished = {d.asset_id: extinguish(d, plan, snapshot) for d in selected_debts(world.debts, world.debt_set)}
+    if not any(leg.repaid or leg.bad_debt for leg in extinguished.values()):
+        return None
+    collateral = {n: amount - (seized[n].seized if n in seized else 0) for n, amount in world.collateral.items()}
+    shares = {n: s - (extinguished[n].shares if n in extinguished else 0) for n, s in world.debt_shares.items()}
+    after = replace(
+        world,
+        collateral={n: amount for n, amount in collateral.items() if amount},
+        debt_shares={n: s for n, s in shares.items() if s},
+    )
+    return Settled(world, plan, seized, extinguished, after)
+
+
+def is_rounding_down_unsound(done: Settled) -> bool:
+    """Where the plan rounds repaid units down while it seizes for the unrounded value (section 5 of docs/liquidation.md).
+
+    There P4 and P13 hold only but for a unit of each debt, and not at all without a `minDebtValue`; the tests of
+    `test_findings.py` say so with numbers.
+    """
+    return done.plan.rounds_repaid_down
+
+
+def check_p4(world: World) -> bool:
+    """A close-out never lowers the health factor outside the terminal regime; there C / B stays."""
+    done = settle(world)
+    if done is None or is_rounding_down_unsound(done):
+        return False
+    weighted, debt = world.weighted_collateral(), world.total_debt()
+    left, owed = done.after.weighted_collateral(), done.after.total_debt()
+    if done.plan.regime is not Regime.TERMINAL:
+        # W' / B' >= W / B, as products; what is left of the debt may be next to nothing
+        assert left * debt >= weighted * owed - weighted * debt * RELATIVE - NOISE * debt
+        return True
+    collateral, rest = world.total_collateral(), done.after.total_collateral()
+    units = 2 * done.debt_units()
+    difference = rest * debt - collateral * owed
+    assert difference <= (done.collateral_units() + NOISE) * debt + RELATIVE * collateral * debt
+    assert difference >= -(units + NOISE) * collateral - RELATIVE * collateral * debt
+    return True
+
+
+def check_p5(world: World) -> bool:
+    """Where R* binds, a full close-out ends at the target, above it by no more than one unit of each token."""
+    done = _settled_at_target(world)
+    if done is None:
+        return False
+    target = Fraction(world.protocol.target_health_factor_wad, WAD)
+    left, owed = done.after.weighted_collateral(), done.after.total_debt()
+    assert left >= target * owed
+    units = sum((world.threshold(n) * world.unit_value(n) for n in done.seized), Fraction(0))
+    assert left - units <= target * (owed + done.debt_units()) + NOISE
+    return True
+
+
+def check_p6(world: World) -> bool:
+    """One unit less of every debt together with one unit more of every collateral would not reach the target."""
+    done = _settled_at_target(world)
+    if done is None:
+        return False
+    target = Fraction(world.protocol.target_health_factor_wad, WAD)
+    left, owed = done.after.weighted_collateral(), done.after.total_debt()
+    units = sum((world.threshold(n) * world.unit_value(n) for n in done.seized), Fraction(0))
+    assert left - units < target * (owed + done.debt_units()) + NOISE
+    return True
+
+
+def _settled_at_target(world: World) -> Settled | None:
+    """Carried out, where the specification says that R* is what binds, and filled wholly."""
+    done = settle(world)
+    if done is None or done.plan.rounds_repaid_down:
+        return None
+    verdict = exact.close_out(
+        world.exact_holdings(), world.exact_debts(), world.exact_rules(), world.exact_request()
+    )
+    if not verdict.is_target_reached or verdict.margin < Fraction(1, 10**12):
+        return None
+    return done
+
+
+def check_p8(world: World, random: Random) -> bool:
+    """Splitting a close-out into several never seizes more in total than one."""
+    world = replace(world, max_seized_value=MAX_UINT256)
+    one = settle(replace(world, fill_wad=WAD))
+    if one is None:
+        return False
+    seized = dict.fromkeys(world.collateral, 0)
+    steps, state = 0, world
+    for fill in [random.choice((random.randint(1, WAD), WAD // 2, WAD // 10)) for _ in range(random.randint(1, 5))] + [WAD]:
+        part = settle(replace(state, fill_wad=fill))
+        if part is None:
+            continue
+        state, steps = part.after, steps + 1
+        for n, leg in part.seized.items():
+            seized[n] += leg.seized
+    for n, total in seized.items():
+        most = one.seized[n].seized if n in one.seized else 0
+        # a unit of debt that rounding left behind is closed out in the next step, for some of the collateral
+        rounding = steps * 2 * one.debt_units() + NOISE + RELATIVE * world.total_debt()
+        assert total <= most + steps + rounding / world.unit_value(n), (n, total, most, steps)
+    return steps > 1
+
+
+def check_p12(world: World) -> bool:
+    """No debt is written off while C >= (1 + bonusFloor) B; in the terminal regime in proportion to what is taken."""
+    done = settle(world)
+    if done is None:
+        return False
+    collateral, debt = world.total_collateral(), world.total_debt()
+    bad = done.bad_debt_value()
+    if collateral >= (1 + Fraction(world.protocol.bonus_floor_wad, WAD)) * debt + NOISE * 10:
+        assert bad == 0
+        return True
+    extinguished = done.repaid_value() + bad
+    rounding = (done.collateral_units() + NOISE) * debt + (done.debt_units() + NOISE) * collateral
+    assert extinguished * collateral <= done.seized_value() * debt + rounding + RELATIVE * collateral * debt
+    return bad > 0
+
+
+def check_p13(world: World) -> bool:
+    """Value seized <= (1 + mean maxBonus) x value repaid; the split adds up to the penalty, to the unit."""
+    done = settle(world)
+    if done is None or is_rounding_down_unsound(done):
+        return False
+    values = {n: world.collateral_value(n) for n in done.seized}
+    mean = sum((world.max_bonus(n) * value for n, value in values.items()), Fraction(0)) / sum(values.values())
+    most = (1 + mean) * done.repaid_value()
+    if done.plan.regime is Regime.TERMINAL:
+        # what is repaid is also bounded by what is extinguished, which is rounded down
+        most += (1 + mean) * done.debt_units()
+    assert done.seized_value() <= most + NOISE
+    rate = Fraction(done.plan.penalty_rate_wad, WAD)
+    for leg in done.seized.values():
+        assert 0 <= leg.to_protocol <= leg.seized
+        assert leg.to_liquidator + leg.to_protocol == leg.seized
+        fee = leg.seized * rate * Fraction(world.protocol.fee_share_wad, WAD) / (1 + rate)
+        assert leg.to_protocol <= fee
+        floor = Fraction(world.protocol.bonus_floor_wad, WAD)
+        if rate * (1 - Fraction(world.protocol.fee_share_wad, WAD)) > floor:
+            assert leg.to_protocol >= fee - 1 - leg.seized * Fraction(1, WAD)
+    return True
+
+
+def check_p17(world: World, random: Random) -> bool:
+    """No sequence of sets and fills sells more than one whole close-out, nor costs more than 1 % more penalty.
+
+    Of random sequences, that is, and where no dust rule binds: `test_findings.py` has those that do more.
+    """
+    whole = settle(world.whole())
+    if whole is None or _is_forced_by_dust(whole):
+        return False
+    sold = penalty = Fraction(0)
+    steps, state = 0, world.whole()
+    units = whole.collateral_units() + whole.debt_units()
+    for _ in range(10):
+        part = settle(random_request(random, state))
+        if part is None:
+            continue
+        if _is_forced_by_dust(part):
+            return False
+        state, steps = part.after, steps + 1
+        sold += part.seized_value()
+        penalty += part.seized_value() - part.repaid_value()
+        units += part.collateral_units() + part.debt_units()
+    noise = units + NOISE + RELATIVE * world.total_debt()
+    assert sold <= whole.seized_value() * SOLD_ROOM + noise, (float(sold), float(whole.seized_value()), steps)
+    due = whole.seized_value() - whole.repaid_value()
+    assert penalty <= due + abs(due) / 100 + noise, (float(penalty), float(due), steps)
+    return steps > 1
+
+
+def _is_forced_by_dust(done: Settled) -> bool:
+    """More is closed out than the target needs, because less would leave dust."""
+    snapshot = done.before.snapshot()
+    minimum = done.before.protocol.min_debt_value_wad * (RAY // WAD)
+    left = snapshot.debt_value - done.plan.repaid_value
+    is_solvent = done.plan.regime is not Regime.TERMINAL
+    return is_solvent and minimum > 0 and (snapshot.debt_value < minimum or left in (0, minimum))
+
+
+def random_request(random: Random, world: World) -> World:
+    """The same account, asked for any sets and any fill; no bucket, no backstop."""
+    collaterals, debts = list(world.collateral), list(world.debt_shares)
+    return replace(
+        world.whole(),
+        collateral_set=_any_of(random, collaterals),
+        debt_set=_any_of(random, debts),
+        fill_wad=random.choice((WAD, WAD, WAD // 2, random.randint(1, WAD))),
+    )
+
+
+def _any_of(random: Random, ids: list[int]) -> frozenset[int] | None:
+    if not ids or random.random() < 0.3:
+        return None
+    return frozenset(random.sample(ids, random.randint(1, len(ids))))
+
+
+def check_p18(world: World, random: Random) -> bool:
+    """The result does not depend on the order in which assets were listed or deposited."""
+    order = list(range(len(world.assets)))
+    random.shuffle(order)
+    place = {old: new for new, old in enumerate(order)}
+    shuffled = replace(
+        world,
+        assets=tuple(world.assets[old] for old in order),
+        prices_wad=tuple(world.prices_wad[old] for old in order),
+        collateral={place[n]: world.collateral[n] for n in sorted(world.collateral, key=lambda _: random.random())},
+        debt_shares={place[n]: world.debt_shares[n] for n in sorted(world.debt_shares, key=lambda _: random.random())},
+        indices={place[n]: index for n, index in world.indices.items()},
+        collateral_set=None if world.collateral_set is None else frozenset(place[n] for n in world.collateral_set),
+        debt_set=None if world.debt_set is None else frozenset(place[n] for n in world.debt_set),
+    )
+    first, second = settle(world), settle(shuffled)
+    if first is None or second is None:
+        assert first is second
+        return False
+    assert first.plan == second.plan
+    assert {place[n]: (leg.seized, leg.to_protocol) for n, leg in first.seized.items()} == {
+        n: (leg.seized, leg.to_protocol) for n, leg in second.seized.items()
+    }
+    assert {place[n]: leg for n, leg in first.extinguished.items()} == second.extinguished
+    return order != sorted(order)
+
+
+def check_p19(world: World) -> bool:
+    """A liquidator never loses at oracle prices, less one unit of each token."""
+    done = settle(world)
+    if done is None:
+        return False
+    factor = 1 + Fraction(world.protocol.bonus_floor_wad, WAD)
+    least = factor * (done.repaid_value() - done.debt_units()) - done.collateral_units()
+    assert done.to_liquidator_value() >= least - NOISE
+    return True
+
+
+def check_p21(world: World, random: Random) -> bool:
+    """Terminal settlement is pro rata over the debts, whatever the fills, sets and order."""
+    first = settle(replace(world.whole(), fill_wad=WAD // 2))
+    if first is None or first.plan.regime is not Regime.TERMINAL:
+        return False
+    factor = 1 + Fraction(world.protocol.bonus_floor_wad, WAD)
+    expected = world.total_collateral() / (world.total_debt() * factor)
+    if expected > 1 - Fraction(1, 10**6):
+        return False  # so near to the border that a rounding crosses it
+    repaid = dict.fromkeys(world.debt_shares, 0)
+    extinguished = dict.fromkeys(world.debt_shares, 0)
+    state, steps = world.whole(), 0
+    for last in (False,) * random.randint(0, 6) + (True,):
+        part = settle(state.whole() if last else random_request(random, state))
+        if part is None:
+            continue
+        assert part.plan.regime is Regime.TERMINAL
+        state, steps = part.after, steps + 1
+        for n, leg in part.extinguished.items():
+            repaid[n] += leg.repaid
+            extinguished[n] += leg.repaid + leg.bad_debt
+    for n in world.debt_shares:
+        due = expected * extinguished[n]
+        # every step rounds every token by a unit, and what one token loses the others' shares feel
+        units = sum((world.unit_value(m) for m in (*world.collateral, *world.debt_shares)), Fraction(0))
+        slack = steps * (2 + 3 * units / world.unit_value(n)) + due / 10**9
+        assert abs(repaid[n] - due) <= slack, (n, repaid[n], float(due), float(slack))
+    return steps > 1 and len(world.debt_shares) > 1
+
+
+def check_p22(world: World) -> bool:
+    """After a full restorative close-out another at the same prices and time is refused."""
+    done = settle(world.whole())
+    if done is None or done.plan.regime is not Regime.RESTORATIVE or done.plan.rounds_repaid_down:
+        return False
+    try:
+        done.after.plan()
+    except ModelRevert as revert:
+        assert revert.name == "AccountHealthy"
+        return True
+    raise AssertionError("a second close-out was admitted")
+
+
+def check_p20(world: World, random: Random) -> bool:
+    """A repayment or deposit by anyone never makes the borrower poorer after the close-out that follows.
+
+    Of every regime: what the account is worth after a whole close-out is not lower for the gift. Of a repayment into a
+    restorative account, literally: the penalty is not higher either.
+    """
+    world = world.whole()
+    without = settle(world)
+    if without is None:
+        return False
+    gifted = _gift(world, random)
+    with_gift = settle(gifted)
+    after = with_gift.after if with_gift else gifted
+    worth, worth_with = _equity(without.after), _equity(after)
+    noise = without.collateral_units() + 2 * without.debt_units() + NOISE + RELATIVE * world.total_collateral()
+    assert worth_with >= worth - 2 * noise, (float(worth), float(worth_with))
+    is_repayment = gifted.collateral == world.collateral
+    if with_gift and is_repayment and without.plan.regime is Regime.RESTORATIVE:
+        penalty = without.seized_value() - without.repaid_value()
+        assert with_gift.seized_value() - with_gift.repaid_value() <= penalty + 2 * noise
+    return True
+
+
+def _gift(world: World, random: Random) -> World:
+    part = Fraction(random.choice((1, 10, 100, 1000, random.randint(1, 1000))), 1000 * random.choice((1, 1, 100)))
+    if random.random() < 0.5:
+        n = random.choice(list(world.collateral))
+        amount = world.collateral[n]
+        most = world.assets[n].max_amount - amount
+        return replace(world, collateral={**world.collateral, n: amount + min(most, max(1, int(amount * part)))})
+    n = random.choice(list(world.debt_shares))
+    left = world.debt_shares[n] - max(1, int(world.debt_shares[n] * min(part, Fraction(1))))
+    debts = {m: shares for m, shares in {**world.debt_shares, n: left}.items() if shares > 0}
+    return replace(world, debt_shares=debts)
+
+
+def _equity(world: World) -> Fraction:
+    return world.total_collateral() - world.total_debt()
