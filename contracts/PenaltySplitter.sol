@@ -3,11 +3,14 @@ pragma solidity 0.8.30;
 
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IVault} from "interfaces/IVault.sol";
+import {Configuration} from "./libraries/Configuration.sol";
 
 /// @title PenaltySplitter: the protocol's part of penalties, to insurance fund, treasury and burn
 /// @notice Pulls the claims that close-outs left to it and passes them on by fixed weights, to the unit. Never called by a
 /// close-out: whatever happens here, accounts are closed out.
 contract PenaltySplitter {
+    using Configuration for Configuration.Asset;
+
     error WeightsMustAddUp(uint256 sum, uint256 expected);
 
     event PenaltyPaid(uint256 indexed assetId, address indexed recipient, uint256 amount);
@@ -38,8 +41,10 @@ contract PenaltySplitter {
 
     /// @notice Splits what has come together in one asset. Treasury and burn are rounded down; the rest is the fund's, credited
     /// inside the Vault. Anyone may.
-    function split(uint256 assetId, address token) external {
-        VAULT.claim(assetId, VAULT.claimOf(address(this), assetId), address(this));
+    function split(uint256 assetId) external {
+        address token = Configuration.asset(VAULT.configuration(), assetId).token();
+        uint256 claimed = VAULT.claimOf(address(this), assetId);
+        if (claimed != 0) VAULT.claim(assetId, claimed, address(this));
         uint256 amount = SafeTransferLib.balanceOf(token, address(this));
         uint256 toTreasury = amount * TREASURY_WAD / 1e18;
         uint256 toBurn = amount * BURN_WAD / 1e18;

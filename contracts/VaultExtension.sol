@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IERC3156FlashBorrower} from "@openzeppelin/contracts/interfaces/IERC3156FlashBorrower.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {EIP712} from "solady/utils/EIP712.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
@@ -302,6 +303,8 @@ contract VaultExtension is IVaultExtension, CloseOutPlans, EIP712 {
         external
         nonReentrant
     {
+        // a permit that somebody used before us has done its work
+        if (IERC20(token).allowance(msg.sender, address(this)) >= amount) return;
         SafeTransferLib.permit2(token, msg.sender, address(this), amount, deadline, v, r, s);
     }
 

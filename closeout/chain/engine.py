@@ -272,8 +272,8 @@ class ChainEngine:
         splitter = self._chain.at("PenaltySplitter", self.deployment["PenaltySplitter"])
         self._settle(
             [
-                (self._liquidator, splitter.address, splitter.encode("split", i, self._tokens[name].address))
-                for i, name in enumerate(self._names)
+                (self._liquidator, splitter.address, splitter.encode("split", i))
+                for i in range(len(self._names))
                 if self._vault.read("claimOf", splitter.address, i)
             ]
         )

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
-import {AccountId, AssetSet, CloseOutResult, Payment, Regime} from "interfaces/Types.sol";
+import {AccountId, AssetSet, CloseOutResult, Payment} from "interfaces/Types.sol";
 import {AssetSets} from "../libraries/AssetSets.sol";
 import {Configuration} from "../libraries/Configuration.sol";
 import {Positions} from "../libraries/Positions.sol";
@@ -75,7 +75,7 @@ abstract contract CloseOutBooking is CloseOutPlans {
 
     function _bookCollateral(Prepared memory prepared, Leg memory leg, Move memory move) private {
         if (move.toInsurance != 0) _creditClaim(prepared.protocol.insuranceFund(), leg.assetId, move.toInsurance);
-        bool hasBucket = leg.asset.bucketCapacityWad() != 0 && prepared.plan.regime == Regime.Restorative;
+        bool hasBucket = leg.asset.bucketCapacityWad() != 0 && _isBucketed(prepared);
         if (move.toProtocol == 0 && !hasBucket) return;
         SeizureState storage state = _seizureStates[leg.assetId];
         state.protocolClaim += move.toProtocol.toUint120();

@@ -180,6 +180,13 @@ abstract contract CloseOutPlans is Moves {
         if (limit != type(uint256).max) limit = limit.max(prepared.protocol.bucketMinimumWad() * RAY_PER_WAD);
     }
 
+    /// @dev Size buckets are for the shallow part of a crash: where the engine may cut, what was seized counts.
+    function _isBucketed(Prepared memory prepared) internal pure returns (bool) {
+        uint256 health = prepared.healthBefore;
+        return prepared.plan.regime == Regime.Restorative && health < WAD
+            && health >= prepared.protocol.healthForMaxBonusWad();
+    }
+
     /// @dev Value taken out of a collateral's bucket and not refilled by now, WAD.
     function _bucketUsed(Leg memory leg) internal view returns (uint256) {
         SeizureState memory state = _seizureStates[leg.assetId];
@@ -243,6 +250,7 @@ abstract contract CloseOutPlans is Moves {
         move.sharesBurnt =
             extinguished == debt ? leg.balance : ValueMath.toDebtSharesDown(extinguished, leg.index);
         move.badDebt = extinguished - move.amount;
+        if (move.badDebt == 0) return;
         move.covered = move.badDebt.min(_claims[protocol.insuranceFund()][leg.assetId]);
     }
 
