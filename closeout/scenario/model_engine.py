@@ -231,7 +231,7 @@ class ModelEngine:
         """See `Engine`."""
         vault, worth = self._open_vault, {}
         for name, asset in self._opened_world.assets.items():
-            if asset.supply_units:
+            if asset.borrowing:
                 asset_id = self._ids[name]
                 shares = vault.supply_shares_of(asset_id, _LENDER)
                 worth[name] = vault.market_of(asset_id).assets_down(shares)

@@ -19,6 +19,8 @@ from .result import ScenarioResult, StepRecord, token_value
 __all__ = ["print_result", "progress_bar"]
 
 _MOST_CLOSE_OUTS = 60
+# Columns of a terminal from which on the table of accounts shows balances as well.
+_WIDE = 140
 _REGIME_STYLES = {"restorative": "green", "capped": "yellow", "terminal": "red"}
 _LINES_WITHOUT_TERMINAL = 10
 
@@ -64,7 +66,7 @@ def _lines(console: Console) -> ProgressHook:
 def print_result(result: ScenarioResult, console: Console) -> None:
     """The accounts, the close-outs, the steps that were refused, and who gained and lost."""
     console.print()
-    console.print(_accounts(result))
+    console.print(_accounts(result, is_wide=console.width >= _WIDE))
     if any(step.close_outs for step in result.steps):
         console.print(_close_outs(result))
         console.print(_parties(result))
@@ -74,11 +76,13 @@ def print_result(result: ScenarioResult, console: Console) -> None:
     console.print(_summary_line(result), highlight=False)
 
 
-def _accounts(result: ScenarioResult) -> Table:
+def _accounts(result: ScenarioResult, *, is_wide: bool) -> Table:
     table = Table(title=f"Accounts: {escape(result.scenario.name)}", title_justify="left", title_style="bold")
-    for heading in ("account", "owner"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("collateral", "debt", "health", "close-outs", "collateral after", "debt after", "health after"):
+    table.add_column("account", overflow="fold")
+    if is_wide:
+        table.add_column("owner", overflow="fold")
+    before, after = ("collateral", "debt", "health"), ("collateral after", "debt after", "health after")
+    for heading in (*before, "close-outs", *after) if is_wide else ("health", "close-outs", "health after"):
         table.add_column(heading, justify="right")
     for heading in ("penalty paid", "as a whole"):
         table.add_column(heading, justify="right", style="bold")
@@ -86,12 +90,14 @@ def _accounts(result: ScenarioResult) -> Table:
     costs = {cost.account: cost for cost in account_costs(result)}
     for name, account in result.scenario.world.accounts.items():
         cost = costs.get(name)
+        owner = escape(account.owner) if account.owner != name else ""
+        first = 0 if is_wide else 2
         table.add_row(
             escape(name),
-            escape(account.owner) if account.owner != name else "",
-            *_state_cells(result, result.opening, name),
+            *([owner] if is_wide else []),
+            *_state_cells(result, result.opening, name)[first:],
             str(cost.close_outs) if cost else "",
-            *_state_cells(result, last, name),
+            *_state_cells(result, last, name)[first:],
             money_text(cost.penalty) if cost else "",
             money_text(cost.whole.penalty) if cost else "",
         )
@@ -141,7 +147,7 @@ def _close_outs(result: ScenarioResult) -> Table:
 
 
 def _parties(result: ScenarioResult) -> Table:
-    table = Table(title="Who gained, who lost, by close-outs", title_justify="left", title_style="bold")
+    table = Table(title="Gained and lost", title_justify="left", title_style="bold")
     table.add_column("party")
     table.add_column("USD", justify="right")
     outcome = parties(result)
