@@ -26,6 +26,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TextIO
 
+from closeout.errors import CloseoutError
 from closeout.toolchain.settings import ROOT, compiler_settings
 from closeout.toolchain.solc import SHIM, SolcMissing, solc_path
 from closeout.toolchain.sources import SourceTree
@@ -45,7 +46,7 @@ OUTPUT = [
 ]
 
 
-class CompileFailed(Exception):
+class CompileFailed(CloseoutError):
     """solc refused the sources; the message is what it said."""
 
 
