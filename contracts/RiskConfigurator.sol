@@ -49,7 +49,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         _requireContract(modules.insuranceFund);
         _requireContract(modules.penaltySplitter);
         _checkCurve(curve);
-        _checkLimits(curve, limits);
+        _checkLimits(limits);
 
         (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) = _current();
         protocol.engineWord = uint160(modules.engine) | (assets.length << 160);
@@ -191,13 +191,13 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         if (curve.steepnessWad != 0) _range("steepness", curve.steepnessWad, 0.01e18, 20e18);
         // the larger part of a penalty pays the one who does the work
         _range("feeShare", curve.feeShareWad, 0, 0.5e18);
-        // a close-out nobody earns from is not done
-        _range("bonusFloor", curve.bonusFloorWad, 1, 0.2e18);
+        // every collateral's largest bonus is at most 20 % and at least the floor
+        _range("bonusFloor", curve.bonusFloorWad, 0, 0.2e18);
     }
 
-    function _checkLimits(CurveParameters calldata curve, LimitParameters calldata limits) private pure {
-        // grace is for the shallow part: where the penalty is at its full height nobody waits
-        _range("hardFloor", limits.hardFloorWad, curve.healthForMaxBonusWad, WAD);
+    function _checkLimits(LimitParameters calldata limits) private pure {
+        // grace is for unhealthy accounts: there is nothing to wait for above 1
+        _range("hardFloor", limits.hardFloorWad, 0, WAD);
         // a bucket never cuts to less than leaves a debt that can be closed out again
         if (limits.bucketMinimumWad != 0) {
             _range("bucketMinimum", limits.bucketMinimumWad, 2 * uint256(limits.minDebtValueWad), type(uint128).max);

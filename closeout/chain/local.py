@@ -50,7 +50,8 @@ class LocalChain:
 
     def mine(self, timestamp: int) -> None:
         """Executes what is queued, in a block of that time; several blocks may have the same one."""
-        self.rpc.call_many([("evm_setNextBlockTimestamp", [timestamp]), ("evm_mine", [])])
+        self.rpc.call("evm_setNextBlockTimestamp", timestamp)
+        self.rpc.call("evm_mine")
 
     def receipts(self, hashes: Sequence[str]) -> list[dict[str, Any]]:
         return self.rpc.call_many([("eth_getTransactionReceipt", [item]) for item in hashes])

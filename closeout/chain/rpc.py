@@ -27,7 +27,7 @@ class RpcError(NodeError):
 
 
 class IpcClient:
-    """One connection to a node's IPC socket. Requests are answered in the order in which they were sent."""
+    """One connection to a node's IPC socket."""
 
     def __init__(self, path: Path, timeout_seconds: float = 60.0) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -42,7 +42,10 @@ class IpcClient:
         return next(self._exchange([(method, params)]))
 
     def call_many(self, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        """Several requests in one write, answers in the same order. Raises RpcError at the first error, after reading all."""
+        """Several requests in one write, answers in the same order. Raises RpcError at the first error, after reading all.
+
+        The node may work on them at the same time: none may depend on another.
+        """
         return list(self._exchange(requests))
 
     def close(self) -> None:
