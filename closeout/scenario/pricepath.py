@@ -69,7 +69,7 @@ def _read(
         time = _time(cells[time_at])
         place = f"row {number}, column {model.time}"
         if time is None:
-            raise BadScenario(place, shown(cells[time_at].strip()), _TIME_EXPECTED, name)
+            raise BadScenario(place, shown(cells[time_at].strip() or None), _TIME_EXPECTED, name)
         if times and time <= times[-1]:
             raise BadScenario(place, shown(cells[time_at].strip()), "a time after that of the row above", name)
         times.append(time)
@@ -92,7 +92,7 @@ def _price(cell: str, bounds: Bounds, place: str, name: str) -> int:
     text = cell.strip()
     number = parse_decimal(text)
     if number is None or not bounds.allows(number):
-        raise BadScenario(place, shown(text) if text else "nothing", str(bounds), name)
+        raise BadScenario(place, shown(text or None), str(bounds), name)
     price = to_units(number, WAD_DECIMALS)
     assert price is not None  # noqa: S101 - the bounds allow no more than 18 decimals
     return price

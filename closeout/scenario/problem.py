@@ -9,6 +9,8 @@ from typing import Any
 
 from closeout.errors import BadInput
 
+from .decimals import parse_decimal
+
 __all__ = ["BadScenario", "dotted", "one_of", "shown"]
 
 _LONGEST = 60
@@ -52,7 +54,7 @@ def shown(value: Any) -> str:
         return "a list" if value else "an empty list"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, int | float | Decimal) or parse_decimal(value) is not None:
         return _shortened(str(value))
     return _shortened(json.dumps(str(value), ensure_ascii=False))
 

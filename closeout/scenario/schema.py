@@ -311,7 +311,7 @@ class StepModel(_Strict):
     borrow: MoveModel | None = None
     repay: MoveModel | None = None
     margin_call: MarginCallModel | None = None
-    keeper: Annotated[KeeperModel, BeforeValidator(_none_as_empty)] | None = None
+    keeper: Annotated[KeeperModel | None, BeforeValidator(_none_as_empty)] = None
 
     NOT_YET: ClassVar[tuple[str, ...]] = ("feed",)
 
