@@ -195,11 +195,9 @@ class World:
     # ------------------------------------------------------------------------------------------------ for the Vault
 
     def is_openable(self) -> bool:
-        """Whether ordinary transactions can lead here: no interest yet, whole units of debt, above the minimum."""
-        if any(index != INDEX_ONE for index in self.indices.values()) or any(s % 100 for s in self.debt_shares.values()):
-            return False
-        # the opening halves the prices of the debts, and a whole number of WAD must be left of them
-        return all(self.prices_wad[n] > 1 for n in self.debt_shares) and bool(self.debt_shares)
+        """Whether ordinary transactions lead here without waiting: no interest yet, whole units of debt."""
+        is_fresh = all(index == INDEX_ONE for index in self.indices.values())
+        return is_fresh and all(shares % 100 == 0 for shares in self.debt_shares.values())
 
     def open_vault(self, *, liquidity: int = 3) -> Vault:
         """The reference model's Vault with this account in it, opened at kinder prices, one second ago.
@@ -335,7 +333,7 @@ def _collateral_asset(random: Random, n: int, protocol: ProtocolParameters) -> A
         name=f"C{n}",
         decimals=random.choice(DECIMALS),
         is_collateral=True,
-        ltv_bps=threshold - random.choice((1, min(500, threshold))),
+        ltv_bps=threshold - random.choice((1, min(500, threshold - 1))),
         liquidation_threshold_bps=threshold,
         max_bonus_bps=bonus,
     )
@@ -402,7 +400,10 @@ def _aimed_debt(
     if aim == "below the curve":
         return min(weighted / (edge * Fraction(random.uniform(0.5, 1))), max(solvent, weighted * Fraction(101, 100)))
     if aim == "capped":
-        return max(value / (1 + floor + (Fraction(bonus) - floor) * Fraction(random.random())), weighted * Fraction(10001, 10000))
+        return max(
+            value / (1 + floor + (Fraction(bonus) - floor) * Fraction(random.random())),
+            weighted * Fraction(10001, 10000),
+        )
     if aim == "border capped":
         return value / (1 + max(floor, Fraction(bonus).limit_denominator(10**6)))
     if aim == "border terminal":

@@ -57,7 +57,10 @@ class Accounts(Markets):
     """Deposit, withdraw, borrow, repay. Amounts in token units; a refusal raises ModelRevert and changes nothing."""
 
     def deposit_collateral(self, caller: str, account: AccountId, asset_id: int, amount: int) -> None:
-        """Puts collateral into an account. Anyone may top up what is there; a new asset only owner or operator."""
+        """Puts collateral into an account. Anyone may top up what is there; a new asset only owner or operator.
+
+        No cap stops a top-up of an account that owes (P16).
+        """
         with self._ledger.transaction():
             if amount == 0:
                 raise ModelRevert("ZeroAmount")
@@ -82,7 +85,8 @@ class Accounts(Markets):
                 self._require_minimum_debt(account, header)
             self._pull(asset_id, caller, amount)
             held = self.balance_of(asset_id) - self._ledger.markets[asset_id].idle
-            if held > asset.collateral_cap:
+            is_rescue = not is_new and bool(header.debt_ids)
+            if held > asset.collateral_cap and not is_rescue:
                 raise ModelRevert("CapExceeded", asset_id, held, asset.collateral_cap)
 
     def withdraw_collateral(

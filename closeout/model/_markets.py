@@ -59,6 +59,8 @@ class Markets(VaultBase):
     def _exit(
         self, caller: str, asset_id: int, market: Market, assets: int, shares: int, receiver: str, owner: str
     ) -> None:
+        if not assets or not shares:
+            raise ModelRevert("ZeroAmount")
         if caller != owner:
             raise ModelRevert("NotAuthorized", owner, caller)
         self._burn_supply(asset_id, owner, shares)

@@ -18,7 +18,8 @@ class CloseOutRequest:
 
     `fill_wad` is the part of the largest close-out, in (0, 1e18]. `receiver` None: the caller. `least_seized` and
     `most_repaid` (token units by asset id) state the worst price: of no collateral in the first the liquidator takes
-    less per unit repaid than its amount for that of the second, which names every debt. Both empty: any price.
+    less per unit repaid than its amount for that of the second, which names every debt. Both empty: any price. A debt
+    in both `from_shares` and `from_claims` is paid from shares.
     """
 
     account: AccountId

@@ -138,12 +138,13 @@ class Vault(Preparation):
         self._set_debt(account, asset_id, debt.shares - burnt)
         self._ledger.add(self._ledger.claims, (INSURANCE_FUND, asset_id), -leg.covered)
         market = self._accrued(asset_id).moved(idle=leg.repaid + leg.covered, debt_shares=-burnt)
-        if asset_id in request.from_claims:
-            self._debit_claim(caller, asset_id, leg.repaid)
-        elif asset_id in request.from_shares:
+        if asset_id in request.from_shares:
+            # the loss is booked before shares are valued: who pays with them bears his part of it
             shares = market.shares_up(leg.repaid)
             self._burn_supply(asset_id, caller, shares)
             market = market.moved(idle=-leg.repaid, supply_shares=-shares)
+        elif asset_id in request.from_claims:
+            self._debit_claim(caller, asset_id, leg.repaid)
         else:
             self._pull(asset_id, caller, leg.repaid)
         self._store_market(asset_id, market)
@@ -158,5 +159,5 @@ class Vault(Preparation):
             asset_id = collateral.asset_id
             if asset_id in prepared.seized and self._assets[asset_id].bucket is not None:
                 value = replace(collateral, amount=prepared.seized[asset_id].seized).value
-                used = self._bucket_used(asset_id) + div_up(value, RAY_PER_WAD)
+                used = self._bucket_used(asset_id) + value // RAY_PER_WAD
                 self._ledger.put(self._ledger.buckets, asset_id, BucketState(used, self._now))

@@ -124,7 +124,9 @@ def _close_out(
     health = sum((c.threshold * c.value for c in owned), Fraction(0)) / debt
     if not compare.is_less(health, ONE):
         raise Refused("AccountHealthy")
-    chosen = [c for n, c in collaterals.items() if c.value and (request.collaterals is None or n in request.collaterals)]
+    chosen = [
+        c for n, c in collaterals.items() if c.value and (request.collaterals is None or n in request.collaterals)
+    ]
     set_value = sum((c.value for c in chosen), Fraction(0))
     set_debt = sum((d for n, d in debts.items() if request.debts is None or n in request.debts), Fraction(0))
     if set_value == 0 or set_debt == 0:
@@ -140,7 +142,9 @@ def _close_out(
     beta = max(floor, min(set_b, surplus))
     tau = sum((c.threshold * c.value for c in chosen), Fraction(0)) / set_value
     if len(chosen) < sum(1 for c in owned if c.value):
-        beta = _admitted(beta, tau, max(floor, min(whole_b, surplus)), health * debt / value, health, rules, request, compare)
+        beta = _admitted(
+            beta, tau, max(floor, min(whole_b, surplus)), health * debt / value, health, rules, request, compare
+        )
 
     wanted = (rules.target * debt - health * debt) / (rules.target - tau * (1 + beta))
     most = min(set_debt, set_value / (1 + beta))

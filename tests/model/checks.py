@@ -158,9 +158,7 @@ def _settled_at_target(world: World) -> Settled | None:
     done = settle(world)
     if done is None or done.plan.rounds_repaid_down:
         return None
-    verdict = exact.close_out(
-        world.exact_holdings(), world.exact_debts(), world.exact_rules(), world.exact_request()
-    )
+    verdict = exact.close_out(world.exact_holdings(), world.exact_debts(), world.exact_rules(), world.exact_request())
     if not verdict.is_target_reached or verdict.margin < Fraction(1, 10**12):
         return None
     return done
@@ -174,7 +172,9 @@ def check_p8(world: World, random: Random) -> bool:
         return False
     seized = dict.fromkeys(world.collateral, 0)
     steps, state = 0, world
-    for fill in [random.choice((random.randint(1, WAD), WAD // 2, WAD // 10)) for _ in range(random.randint(1, 5))] + [WAD]:
+    for fill in [random.choice((random.randint(1, WAD), WAD // 2, WAD // 10)) for _ in range(random.randint(1, 5))] + [
+        WAD
+    ]:
         part = settle(replace(state, fill_wad=fill))
         if part is None:
             continue

@@ -145,7 +145,11 @@ def test_accrual__the_treasury_gets_its_part_of_the_interest_and_no_more() -> No
 
 
 @given(
-    st.integers(0, 10**30), st.integers(0, 10**30), st.integers(0, 10**36), st.integers(1, 10**30), st.integers(1, 10**33)
+    st.integers(0, 10**30),
+    st.integers(0, 10**30),
+    st.integers(0, 10**36),
+    st.integers(1, 10**30),
+    st.integers(1, 10**33),
 )
 def test_supply_shares__rounding_is_never_against_the_market(
     idle: int, debt_shares: int, supply_shares: int, assets: int, shares: int
