@@ -9,10 +9,9 @@ import {AccountId, AssetSet, CloseOutRequest, CloseOutResult, Payment} from "int
 import {IVaultCore} from "interfaces/IVault.sol";
 import {AssetSets} from "./libraries/AssetSets.sol";
 import {Configuration} from "./libraries/Configuration.sol";
-import {SharesMath} from "./libraries/SharesMath.sol";
 import {INDEX_ONE, RAY_PER_WAD} from "./libraries/Units.sol";
 import {CloseOutBooking} from "./vault/CloseOutBooking.sol";
-import {CloseOutPlans} from "./vault/CloseOutPlans.sol";
+import {Accounts} from "./vault/Accounts.sol";
 
 /// @title Vault
 /// @notice Holds all user funds; see interfaces/IVault.sol. Its accounting is immutable: what governance can do is to plug in
@@ -30,9 +29,9 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
     /// @param maxTargetHealthFactorWad no engine may restore a health factor above it
     constructor(address authority, address extension, uint256 maxTargetHealthFactorWad)
         AccessManaged(authority)
-        CloseOutPlans(maxTargetHealthFactorWad)
+        Accounts(maxTargetHealthFactorWad)
     {
-        if (CloseOutPlans(extension).MAX_TARGET_HEALTH_FACTOR_WAD() != maxTargetHealthFactorWad) {
+        if (Accounts(extension).MAX_TARGET_HEALTH_FACTOR_WAD() != maxTargetHealthFactorWad) {
             revert ConfigurationMissing();
         }
         EXTENSION = extension;
@@ -49,94 +48,6 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
             if isDone { return(free, returndatasize()) }
             revert(free, returndatasize())
         }
-    }
-
-    // ------------------------------------------------------------------------------------------------------ lenders
-
-    /// @inheritdoc IVaultCore
-    function supply(uint256 assetId, uint256 assets, address receiver) external nonReentrant returns (uint256 shares) {
-        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
-        shares = SharesMath.toSharesDown(assets, _supplyAssets(market), market.supplyShares);
-        _enter(assetId, asset, market, assets, shares, receiver);
-    }
-
-    /// @inheritdoc IVaultCore
-    function mint(uint256 assetId, uint256 shares, address receiver) external nonReentrant returns (uint256 assets) {
-        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
-        assets = SharesMath.toAssetsUp(shares, _supplyAssets(market), market.supplyShares);
-        _enter(assetId, asset, market, assets, shares, receiver);
-    }
-
-    function _openMarket(uint256 assetId)
-        private
-        view
-        returns (Configuration.Asset memory asset, Market memory market)
-    {
-        asset = _assetAt(_table, assetId);
-        market = _loadMarket(assetId, asset);
-    }
-
-    function _enter(
-        uint256 assetId,
-        Configuration.Asset memory asset,
-        Market memory market,
-        uint256 assets,
-        uint256 shares,
-        address receiver
-    ) private {
-        if (assets == 0 || shares == 0) revert ZeroAmount();
-        if (!asset.hasFlag(Configuration.FLAG_BORROWABLE)) revert AssetNotBorrowable(assetId);
-        uint256 total = _supplyAssets(market) + assets;
-        if (total > asset.supplyCap()) revert CapExceeded(assetId, total, asset.supplyCap());
-        market.idle += assets;
-        market.supplyShares += shares;
-        _storeMarket(assetId, asset, market);
-        _supplyShares[assetId][receiver] += shares;
-        _heldShares[assetId] += shares;
-        emit Supplied(assetId, msg.sender, receiver, assets, shares);
-        _pull(asset.token(), msg.sender, assets);
-    }
-
-    /// @inheritdoc IVaultCore
-    function withdraw(uint256 assetId, uint256 assets, address receiver, address owner)
-        external
-        nonReentrant
-        returns (uint256 shares)
-    {
-        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
-        shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares);
-        _exit(assetId, asset, market, assets, shares, receiver, owner);
-    }
-
-    /// @inheritdoc IVaultCore
-    function redeem(uint256 assetId, uint256 shares, address receiver, address owner)
-        external
-        nonReentrant
-        returns (uint256 assets)
-    {
-        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
-        assets = SharesMath.toAssetsDown(shares, _supplyAssets(market), market.supplyShares);
-        _exit(assetId, asset, market, assets, shares, receiver, owner);
-    }
-
-    function _exit(
-        uint256 assetId,
-        Configuration.Asset memory asset,
-        Market memory market,
-        uint256 assets,
-        uint256 shares,
-        address receiver,
-        address owner
-    ) private {
-        if (assets == 0 || shares == 0) revert ZeroAmount();
-        if (msg.sender != owner && msg.sender != _supplyTokens[assetId]) revert NotAuthorized(owner, msg.sender);
-        _burnShares(assetId, market, owner, shares);
-        if (assets > market.idle) revert InsufficientLiquidity(market.idle, assets);
-        market.idle -= assets;
-        _storeMarket(assetId, asset, market);
-
-        emit Withdrawn(assetId, owner, receiver, assets, shares);
-        SafeTransferLib.safeTransfer(asset.token(), receiver, assets);
     }
 
     // --------------------------------------------------------------------------------------------------- borrowers
@@ -208,6 +119,22 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         _sendCollateral(prepared, request);
         if (data.length != 0) ICloseOutCallback(msg.sender).onCloseOut(result, data);
         _pullRepayments(prepared, request);
+    }
+
+    /// @inheritdoc IVaultCore
+    function previewCloseOut(CloseOutRequest calldata request)
+        external
+        view
+        whenSettled
+        returns (CloseOutResult memory result)
+    {
+        Prepared memory prepared = _prepare(_table, request);
+        if (prepared.isCallOnly) {
+            result.healthFactorBeforeWad = result.healthFactorAfterWad = prepared.healthBefore;
+            return result;
+        }
+        result = _resultOf(prepared);
+        _requireLimits(request, result);
     }
 
     /// @inheritdoc IVaultCore

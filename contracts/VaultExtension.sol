@@ -10,20 +10,22 @@ import {SignatureCheckerLib} from "solady/utils/SignatureCheckerLib.sol";
 import {IRebalanceCallback} from "interfaces/IRebalanceCallback.sol";
 import {IVaultExtension} from "interfaces/IVault.sol";
 import {
-    AccountId, CloseOutRequest, CloseOutResult, Deleverage, Payment, Rebalancing
+    AccountId, Deleverage, Payment, Rebalancing
 } from "interfaces/Types.sol";
 import {AccountIds} from "./libraries/AccountIds.sol";
 import {CloseOutBounds} from "./libraries/CloseOutBounds.sol";
 import {Configuration} from "./libraries/Configuration.sol";
 import {Positions} from "./libraries/Positions.sol";
 import {BPS, RAY_PER_WAD, WAD} from "./libraries/Units.sol";
+import {SharesMath} from "./libraries/SharesMath.sol";
 import {ValueMath} from "./libraries/ValueMath.sol";
-import {CloseOutPlans} from "./vault/CloseOutPlans.sol";
+import {Accounts} from "./vault/Accounts.sol";
+import {Moves} from "./vault/Moves.sol";
 
 /// @title VaultExtension: the second half of the Vault's code
 /// @notice Runs on the Vault's storage, by delegatecall from its fallback; on its own it holds nothing and knows nothing. Split
 /// off because one contract may not have more than 24 576 bytes (EIP-170): what is here is not on the hot path.
-contract VaultExtension is IVaultExtension, CloseOutPlans, EIP712 {
+contract VaultExtension is IVaultExtension, Moves, EIP712 {
     using AccountIds for AccountId;
     using Configuration for Configuration.Asset;
     using Configuration for Configuration.Protocol;
@@ -35,25 +37,9 @@ contract VaultExtension is IVaultExtension, CloseOutPlans, EIP712 {
         "Operator(address owner,address operator,bool isApproved,uint256 nonce,uint256 deadline)"
     );
 
-    constructor(uint256 maxTargetHealthFactorWad) CloseOutPlans(maxTargetHealthFactorWad) {}
+    constructor(uint256 maxTargetHealthFactorWad) Accounts(maxTargetHealthFactorWad) {}
 
     // -------------------------------------------------------------------------------------------------- close-outs
-
-    /// @inheritdoc IVaultExtension
-    function previewCloseOut(CloseOutRequest calldata request)
-        external
-        view
-        whenSettled
-        returns (CloseOutResult memory result)
-    {
-        Prepared memory prepared = _prepare(_table, request);
-        if (prepared.isCallOnly) {
-            result.healthFactorBeforeWad = result.healthFactorAfterWad = prepared.healthBefore;
-            return result;
-        }
-        result = _resultOf(prepared);
-        _requireLimits(request, result);
-    }
 
     /// @inheritdoc IVaultExtension
     function marginCall(AccountId account) external nonReentrant {
@@ -175,6 +161,92 @@ contract VaultExtension is IVaultExtension, CloseOutPlans, EIP712 {
     }
 
     // ------------------------------------------------------------------------------------------------------ lenders
+
+    /// @inheritdoc IVaultExtension
+    function supply(uint256 assetId, uint256 assets, address receiver) external nonReentrant returns (uint256 shares) {
+        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
+        shares = SharesMath.toSharesDown(assets, _supplyAssets(market), market.supplyShares);
+        _enter(assetId, asset, market, assets, shares, receiver);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function mint(uint256 assetId, uint256 shares, address receiver) external nonReentrant returns (uint256 assets) {
+        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
+        assets = SharesMath.toAssetsUp(shares, _supplyAssets(market), market.supplyShares);
+        _enter(assetId, asset, market, assets, shares, receiver);
+    }
+
+    function _openMarket(uint256 assetId)
+        private
+        view
+        returns (Configuration.Asset memory asset, Market memory market)
+    {
+        asset = _assetAt(_table, assetId);
+        market = _loadMarket(assetId, asset);
+    }
+
+    function _enter(
+        uint256 assetId,
+        Configuration.Asset memory asset,
+        Market memory market,
+        uint256 assets,
+        uint256 shares,
+        address receiver
+    ) private {
+        if (assets == 0 || shares == 0) revert ZeroAmount();
+        if (!asset.hasFlag(Configuration.FLAG_BORROWABLE)) revert AssetNotBorrowable(assetId);
+        uint256 total = _supplyAssets(market) + assets;
+        if (total > asset.supplyCap()) revert CapExceeded(assetId, total, asset.supplyCap());
+        market.idle += assets;
+        market.supplyShares += shares;
+        _storeMarket(assetId, asset, market);
+        _supplyShares[assetId][receiver] += shares;
+        _heldShares[assetId] += shares;
+        emit Supplied(assetId, msg.sender, receiver, assets, shares);
+        _pull(asset.token(), msg.sender, assets);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function withdraw(uint256 assetId, uint256 assets, address receiver, address owner)
+        external
+        nonReentrant
+        returns (uint256 shares)
+    {
+        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
+        shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares);
+        _exit(assetId, asset, market, assets, shares, receiver, owner);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function redeem(uint256 assetId, uint256 shares, address receiver, address owner)
+        external
+        nonReentrant
+        returns (uint256 assets)
+    {
+        (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
+        assets = SharesMath.toAssetsDown(shares, _supplyAssets(market), market.supplyShares);
+        _exit(assetId, asset, market, assets, shares, receiver, owner);
+    }
+
+    function _exit(
+        uint256 assetId,
+        Configuration.Asset memory asset,
+        Market memory market,
+        uint256 assets,
+        uint256 shares,
+        address receiver,
+        address owner
+    ) private {
+        if (assets == 0 || shares == 0) revert ZeroAmount();
+        if (msg.sender != owner && msg.sender != _supplyTokens[assetId]) revert NotAuthorized(owner, msg.sender);
+        _burnShares(assetId, market, owner, shares);
+        if (assets > market.idle) revert InsufficientLiquidity(market.idle, assets);
+        market.idle -= assets;
+        _storeMarket(assetId, asset, market);
+
+        emit Withdrawn(assetId, owner, receiver, assets, shares);
+        SafeTransferLib.safeTransfer(asset.token(), receiver, assets);
+    }
 
     /// @inheritdoc IVaultExtension
     function transferSupply(uint256 assetId, address from, address to, uint256 shares) external nonReentrant {

@@ -111,23 +111,6 @@ interface IVaultEvents {
 
 /// @notice The hot part: what the Vault's own code does.
 interface IVaultCore {
-    // ------------------------------------------------------------------------------------------------------ lenders
-
-    /// @notice Supplies `assets` to be borrowed. Shares are rounded down.
-    function supply(uint256 assetId, uint256 assets, address receiver) external returns (uint256 shares);
-
-    /// @notice Supplies what exactly `shares` cost. Assets are rounded up.
-    function mint(uint256 assetId, uint256 shares, address receiver) external returns (uint256 assets);
-
-    /// @notice Takes `assets` of supply out. Shares burnt are rounded up. Limited to idle liquidity.
-    /// @dev Called by the owner, or by the asset's SupplyToken, which keeps the allowances.
-    function withdraw(uint256 assetId, uint256 assets, address receiver, address owner)
-        external
-        returns (uint256 shares);
-
-    /// @notice Burns `shares` of supply for assets, rounded down. Limited to idle liquidity.
-    function redeem(uint256 assetId, uint256 shares, address receiver, address owner) external returns (uint256 assets);
-
     // ---------------------------------------------------------------------------------------------------- borrowers
 
     /// @notice Puts collateral into an account. Anyone may top up what is there; a new asset only owner or operator.
@@ -154,6 +137,9 @@ interface IVaultCore {
         external
         returns (CloseOutResult memory result);
 
+    /// @notice What `closeOut` would do for the same request in this block, to the unit; reverts as it would.
+    function previewCloseOut(CloseOutRequest calldata request) external view returns (CloseOutResult memory result);
+
     /// @notice Ends an insolvent account whose collateral is worth less than `dustValue`: what tokens are left become the
     /// insurance fund's, all debt is bad debt.
     function writeOff(AccountId account) external;
@@ -173,9 +159,6 @@ interface IVaultCore {
 /// @notice The rest, in the code of the VaultExtension: called on the Vault like everything else.
 interface IVaultExtension {
     // -------------------------------------------------------------------------------------------------- close-outs
-
-    /// @notice What `closeOut` would do for the same request in this block, to the unit; reverts as it would.
-    function previewCloseOut(CloseOutRequest calldata request) external view returns (CloseOutResult memory result);
 
     /// @notice Puts an account below `marginCallHealthFactor` on call. Anyone may.
     function marginCall(AccountId account) external;
@@ -207,6 +190,21 @@ interface IVaultExtension {
     function rebalance(AccountId account, Rebalancing calldata moves, address receiver, bytes calldata data) external;
 
     // ------------------------------------------------------------------------------------------------------ lenders
+
+    /// @notice Supplies `assets` to be borrowed. Shares are rounded down.
+    function supply(uint256 assetId, uint256 assets, address receiver) external returns (uint256 shares);
+
+    /// @notice Supplies what exactly `shares` cost. Assets are rounded up.
+    function mint(uint256 assetId, uint256 shares, address receiver) external returns (uint256 assets);
+
+    /// @notice Takes `assets` of supply out. Shares burnt are rounded up. Limited to idle liquidity.
+    /// @dev Called by the owner, or by the asset's SupplyToken, which keeps the allowances.
+    function withdraw(uint256 assetId, uint256 assets, address receiver, address owner)
+        external
+        returns (uint256 shares);
+
+    /// @notice Burns `shares` of supply for assets, rounded down. Limited to idle liquidity.
+    function redeem(uint256 assetId, uint256 shares, address receiver, address owner) external returns (uint256 assets);
 
     /// @notice Moves supply shares. Only the asset's SupplyToken may, which keeps the allowances.
     function transferSupply(uint256 assetId, address from, address to, uint256 shares) external;

@@ -18,6 +18,9 @@ abstract contract Accounts is Markets {
     using Positions for Positions.Account;
     using Positions for uint256;
 
+    /// @dev A target health factor above this no engine may aim at: a close-out takes only what is needed.
+    uint256 public immutable MAX_TARGET_HEALTH_FACTOR_WAD;
+
     /// @dev One collateral or debt of an account, priced. `balance`: token units, or debt shares. `value`: RAY.
     struct Leg {
         uint256 assetId;
@@ -41,6 +44,10 @@ abstract contract Accounts is Markets {
         uint256 bonusWeightedCollateral;
         uint256 borrowingPower;
         uint256 debtValue;
+    }
+
+    constructor(uint256 maxTargetHealthFactorWad) {
+        MAX_TARGET_HEALTH_FACTOR_WAD = maxTargetHealthFactorWad;
     }
 
     /// @dev Loads an account: every balance once, every price once. docs/liquidation.md, section 2.
@@ -97,5 +104,15 @@ abstract contract Accounts is Markets {
         if (appraisal.debtValue < minimum * RAY_PER_WAD) {
             revert DebtBelowMinimum(appraisal.debtValue / RAY_PER_WAD, minimum);
         }
+    }
+
+    function _isOnCall(Configuration.Protocol memory protocol, uint256 header) internal view returns (bool) {
+        uint256 calledAt = header.calledAt();
+        return calledAt != 0 && block.timestamp <= calledAt + protocol.callLifetime();
+    }
+
+    function _putOnCall(AccountId account, uint256 header, uint256 health) internal {
+        _accounts[account].header = header.withCalledAt(block.timestamp);
+        emit MarginCalled(account, msg.sender, health);
     }
 }

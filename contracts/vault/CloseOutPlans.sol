@@ -34,9 +34,6 @@ abstract contract CloseOutPlans is Moves {
     using FixedPointMathLib for uint256;
     using Positions for uint256;
 
-    /// @dev A target health factor above this no engine may aim at: a close-out takes only what is needed.
-    uint256 public immutable MAX_TARGET_HEALTH_FACTOR_WAD;
-
     /// @dev What happens to one leg, in token units; `sharesBurnt` of a debt.
     struct Move {
         bool isSelected;
@@ -57,10 +54,6 @@ abstract contract CloseOutPlans is Moves {
         uint256 healthBefore;
         /// The account is only put on call.
         bool isCallOnly;
-    }
-
-    constructor(uint256 maxTargetHealthFactorWad) {
-        MAX_TARGET_HEALTH_FACTOR_WAD = maxTargetHealthFactorWad;
     }
 
     // ------------------------------------------------------------------------------------------------------ prepare
@@ -332,16 +325,6 @@ abstract contract CloseOutPlans is Moves {
         result.penaltyRateWad = prepared.plan.penaltyRateWad;
         result.healthFactorBeforeWad = prepared.healthBefore;
         result.healthFactorAfterWad = ValueMath.healthFactor(weighted, debt);
-    }
-
-    function _isOnCall(Configuration.Protocol memory protocol, uint256 header) internal view returns (bool) {
-        uint256 calledAt = header.calledAt();
-        return calledAt != 0 && block.timestamp <= calledAt + protocol.callLifetime();
-    }
-
-    function _putOnCall(AccountId account, uint256 header, uint256 health) internal {
-        _accounts[account].header = header.withCalledAt(block.timestamp);
-        emit MarginCalled(account, msg.sender, health);
     }
 
     /// @dev No named collateral may give less per unit repaid than the liquidator said, of any debt.
