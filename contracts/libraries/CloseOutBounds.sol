@@ -33,8 +33,9 @@ library CloseOutBounds {
         bool isInsolvent =
             account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad);
         if (isInsolvent) {
-            // P12, P21: debt disappears in proportion to the collateral taken, so that C / B stays
-            uint256 most = seized.fullMulDivUp(account.debtValue, account.collateralValue) + SLACK;
+            // P12, P21: debt disappears in proportion to the collateral taken, so that C / B stays. The plan's seized value is
+            // rounded down, before the fill and after it; each of these units stands for B / C of debt
+            uint256 most = (seized + SLACK).fullMulDivUp(account.debtValue, account.collateralValue) + SLACK;
             if (plan.extinguishedValue > most) revert IVaultEvents.PlanExtinguishesTooMuch(plan.extinguishedValue, most);
             return;
         }
@@ -42,7 +43,9 @@ library CloseOutBounds {
 
         // P4: the health factor is not lowered, W / B <= (W - lost) / (B - repaid)
         uint256 lost = seized.fullMulDiv(account.setWeightedCollateral, account.setCollateralValue);
-        uint256 mostLost = repaid.fullMulDivUp(account.weightedCollateral, account.debtValue) + SLACK * BPS;
+        // the engine compares what sets sell by WAD digits: a set as good as the whole account may be off by a few
+        uint256 slack = SLACK * BPS + repaid.fullMulDivUp(SLACK * BPS, WAD);
+        uint256 mostLost = repaid.fullMulDivUp(account.weightedCollateral, account.debtValue) + slack;
         if (lost > mostLost) revert IVaultEvents.PlanLowersHealth(lost, mostLost);
 
         // No more than needed: H' <= maxTarget. Only where even leaving `minDebtValue` stays within it may all be repaid.
