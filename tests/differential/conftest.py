@@ -1,0 +1,3 @@
+from tests.differential.chains import engine, engine_harness, maths, node
+
+__all__ = ["engine", "engine_harness", "maths", "node"]

@@ -1,0 +1,150 @@
+"""LiquidationEngine against the reference model, to the unit, and both against the specification in exact fractions.
+
+Thousands of random accounts: every regime and both sides of every border, sets, fills, dust, size buckets, backstop,
+steep curves, owners who opted in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, fields
+from fractions import Fraction
+
+import pytest
+
+from closeout.model import ModelRevert, Plan, Regime, Snapshot, Terms
+from closeout.units import RAY, WAD
+from tests.differential.accounts import Case, opted_in, ordinary
+from tests.differential.batches import Answer, Refusal, ask_engine
+from tests.differential.sizes import least, sized
+from tests.support.node import Deployed, Node
+
+LIQUIDATIONS = sized(12_000)
+DELEVERAGES = sized(2_500)
+RELATIVE = Fraction(1, 10**12)
+ROUNDING = Fraction(1000, RAY)
+"""USD: what rounding a dozen values to 1e-27 comes to, over a denominator of 0.01."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One case with what the model and the engine say."""
+
+    case: Case
+    model: Plan | Refusal
+    engine: Answer
+
+    @property
+    def plan(self) -> Plan | None:
+        return self.engine.outcome if isinstance(self.engine.outcome, Plan) else None
+
+
+def said_by_the_model(case: Case) -> Plan | Refusal:
+    try:
+        return case.model()
+    except ModelRevert as revert:
+        return Refusal(revert.name, tuple(int(str(value)) for value in revert.values))
+
+
+@pytest.fixture(scope="module")
+def told(engine_harness: Deployed, engine: Deployed) -> list[Told]:
+    """Every case but those with a set without value: the Vault refuses these before it asks the engine."""
+    cases = [*map(ordinary, range(LIQUIDATIONS)), *map(opted_in, range(DELEVERAGES))]
+    asked = [case for case in cases if case.snapshot.set_collateral_value and case.snapshot.set_debt_value]
+    answers = ask_engine(engine_harness, engine, [(case.snapshot, case.terms) for case in asked])
+    return [Told(case, said_by_the_model(case), answer) for case, answer in zip(asked, answers, strict=True)]
+
+
+def test_structs_of_model_and_contracts__have_the_same_fields_in_the_same_order(node: Node) -> None:
+    [plan] = [entry for entry in node.artifacts["LiquidationEngine"].abi if entry.get("name") == "plan"]
+    for given, kind in zip([*plan["inputs"], *plan["outputs"]], (Snapshot, Terms, Plan), strict=True):
+        ours = [field.name.replace("_", "") for field in fields(kind)]
+        assert ours == [part["name"].lower() for part in given["components"]]
+
+
+def test_engine_and_model__say_the_same_of_every_account(told: list[Told]) -> None:
+    for one in told:
+        assert one.engine.outcome == one.model, f"case {one.case.number}, {one.case.world.aim}: {one.case}"
+    assert len(told) >= min(10_000, least(14_000))
+
+
+def test_accounts_compared__cover_every_regime_and_every_refusal(told: list[Told]) -> None:
+    seen = Counter(label for one in told for label in _labels(one))
+    wanted = {
+        "restorative": 4000,
+        "capped": 1200,
+        "terminal": 1800,
+        "AccountHealthy": 1500,
+        "SetSellsTooMuch": 500,
+        "PenaltyBelowFloor": 100,
+        "FillLeavesDust": 200,
+        "smaller set": 1500,
+        "partial fill": 4000,
+        "nobody came": 600,
+        "size cut": 100,
+        "steep": 4000,
+        "below the smallest debt": 1500,
+        "leaves the smallest debt": 40,
+        "closes all": 1500,
+        "rounds repaid down": 80,
+        "opted in restorative": 1000,
+        "opted in capped": 300,
+        "opted in SetSellsTooMuch": 100,
+        "opted in PenaltyBelowFloor": 40,
+    }
+    for label, count in wanted.items():
+        assert seen[label] >= least(count), f"{label}: {dict(seen)}"
+
+
+def _labels(one: Told) -> list[str]:
+    case, plan = one.case, one.plan
+    prefix = "opted in " if case.penalty_wad else ""
+    if plan is None:
+        return [prefix + one.model.name] if isinstance(one.model, Refusal) else []
+    left = case.snapshot.debt_value - plan.repaid_value
+    is_solvent = plan.regime is not Regime.TERMINAL
+    told_of = {
+        "smaller set": not case.snapshot.is_whole_collateral,
+        "partial fill": case.terms.fill_wad < WAD,
+        "nobody came": case.terms.is_backstop,
+        "size cut": plan.seized_value == case.terms.max_seized_value,
+        "steep": case.terms.steepness_wad > WAD,
+        "below the smallest debt": case.snapshot.debt_value < case.terms.min_debt_value,
+        "leaves the smallest debt": is_solvent and 0 < left == case.terms.min_debt_value,
+        "closes all": left == 0,
+        "rounds repaid down": plan.rounds_repaid_down,
+    }
+    return [prefix + plan.regime.name.lower(), *(label for label, holds in told_of.items() if holds)]
+
+
+def test_vault__accepts_every_plan_of_the_engine(told: list[Told]) -> None:
+    """The Vault's own bounds, recomputed from the sums alone, must never stop an honest close-out."""
+    for one in told:
+        assert one.engine.refusal_of_bounds is None, f"case {one.case.number}: {one.engine} {one.case}"
+
+
+def test_engine_and_specification__agree_in_exact_fractions(told: list[Told]) -> None:
+    """Within 1e-12, or two of the smallest values. On a border itself integers may fairly decide the other way."""
+    seen = Counter(_agree(one) for one in told)
+    assert seen["border"] <= len(told) // 100, seen
+    assert seen["plan"] >= least(8_000), seen
+
+
+def _agree(one: Told) -> str:
+    verdict, outcome, where = one.case.verdict(), one.engine.outcome, f"case {one.case.number}: {one.case}"
+    if isinstance(outcome, Refusal) or verdict.refusal:
+        if isinstance(outcome, Refusal) and outcome.name == verdict.refusal:
+            return "refusal"
+        assert verdict.margin < RELATIVE, f"{outcome} {verdict} {where}"
+        return "border"
+    if outcome.regime.name.lower() != verdict.regime:
+        # regimes pass into each other without a step: the amounts agree all the same
+        assert verdict.margin < RELATIVE, f"{outcome} {verdict} {where}"
+    assert abs(Fraction(outcome.penalty_rate_wad, WAD) - verdict.beta) <= RELATIVE, where
+    for value, exact_value in (
+        (outcome.repaid_value, verdict.repaid),
+        (outcome.seized_value, verdict.seized),
+        (outcome.extinguished_value, verdict.extinguished),
+    ):
+        assert abs(Fraction(value, RAY) - exact_value) <= RELATIVE * exact_value + ROUNDING, where
+    return "plan"
