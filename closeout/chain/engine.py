@@ -36,6 +36,8 @@ GENESIS = 1_800_000_000
 NO_DEBT = 2**256 - 1
 EVERYTHING = 2**128 - 1
 NEVER = 2**256 - 1
+# Feeds that answered this recently with the same prices are not published again: the keeper's block after a row.
+FRESH_SECONDS = 60
 # More than any liquidator in a scenario could spend, far from overflowing a token's total supply.
 PURSE = 2**200
 REGIMES = ("healthy", "restorative", "capped", "terminal")
@@ -73,6 +75,8 @@ class ChainEngine:
         self._lender = _actor("lender")
         self._liquidator = _actor("liquidator")
         self._time = GENESIS
+        self._published: dict[str, int] = {}
+        self._published_at = GENESIS
 
     def __enter__(self) -> Self:
         artifacts = load(log=self._log)
@@ -173,13 +177,15 @@ class ChainEngine:
 
     def begin_block(self, time: int, prices_wad: Mapping[str, int]) -> None:
         self._time = GENESIS + time
-        self._publish(prices_wad)
+        if prices_wad != self._published or self._time > self._published_at + FRESH_SECONDS:
+            self._publish(prices_wad)
         self._chain.mine(self._time)
 
     def _publish(self, prices_wad: Mapping[str, int]) -> None:
         answers = [
             prices_wad[name] // 10 ** (WAD_DECIMALS - asset.feed_decimals) for name, asset in self._world.assets.items()
         ]
+        self._published, self._published_at = dict(prices_wad), self._time
         feeds = [self._feeds[name].address for name in self._world.assets]
         self._chain.send(self._deployer, self._publisher.address, self._publisher.encode("publish", feeds, answers))
 
