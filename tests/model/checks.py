@@ -32,7 +32,7 @@ NOISE = Fraction(1, 10**24)
 """USD. A value is an integer of 1e-27 USD; a thousand of those are no token's unit."""
 
 SOLD_ROOM = Fraction(1001, 1000)
-"""Random sequences were seen to sell 0.04 % more than one whole close-out; see `test_findings.py`."""
+"""Sequences are known that sell 0.08 % more than one whole close-out; see `test_findings.py`."""
 
 RELATIVE = Fraction(1, 10**15)
 """Rates and health factors have 18 digits, and denominators are 0.01 and more."""
@@ -101,7 +101,7 @@ def settle(world: World) -> Settled | None:
 
 
 def is_rounding_down_unsound(done: Settled) -> bool:
-    """Where the plan rounds repaid units down while it seizes for the unrounded value (section 5 of docs/liquidation.md).
+    """Where the plan rounds repaid units down but seizes for the unrounded value (docs/liquidation.md, section 5).
 
     There P4 and P13 hold only but for a unit of each debt, and not at all without a `minDebtValue`; the tests of
     `test_findings.py` say so with numbers.

@@ -1,4 +1,4 @@
-"""The model against the specification in exact fractions: same verdict, same amounts, over many thousands of accounts."""
+"""The model against the specification in exact fractions: same verdict, same amounts, over thousands of accounts."""
 
 from __future__ import annotations
 
