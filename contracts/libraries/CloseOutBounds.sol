@@ -37,6 +37,9 @@ library CloseOutBounds {
             // rounded down, before the fill and after it; each of these units stands for B / C of debt
             uint256 most = (seized + SLACK).fullMulDivUp(account.debtValue, account.collateralValue) + SLACK;
             if (plan.extinguishedValue > most) revert IVaultEvents.PlanExtinguishesTooMuch(plan.extinguishedValue, most);
+            // and no less: the fill rounds it down twice
+            uint256 mostSeized = (plan.extinguishedValue + SLACK).fullMulDivUp(account.collateralValue, account.debtValue);
+            if (seized > mostSeized) revert IVaultEvents.PlanLowersHealth(seized, mostSeized);
             return;
         }
         if (plan.extinguishedValue > repaid) revert IVaultEvents.PlanExtinguishesTooMuch(plan.extinguishedValue, repaid);

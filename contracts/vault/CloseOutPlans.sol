@@ -92,7 +92,7 @@ abstract contract CloseOutPlans is Moves {
         prepared.plan = plan;
         _toUnits(prepared, snapshot, terms.fixedPenaltyWad != 0);
         if (
-            plan.regime == Regime.Terminal && _hasDebtLeft(prepared)
+            _isInsolvent(prepared) && _hasDebtLeft(prepared)
                 && _collateralLeft(prepared) < protocol.dustValueWad() * RAY_PER_WAD
         ) _writeOffRest(prepared);
     }
@@ -193,6 +193,8 @@ abstract contract CloseOutPlans is Moves {
         Plan memory plan = prepared.plan;
         uint256 beta = plan.penaltyRateWad;
         uint256 toProtocolRate = isDeleverage ? 0 : beta - _liquidatorRate(prepared.protocol, beta);
+        // found here, not taken from the engine: bad debt is nobody's choice
+        bool isTerminal = _isInsolvent(prepared);
         bool isAnything;
         for (uint256 i; i < prepared.moves.length; ++i) {
             Move memory move = prepared.moves[i];
@@ -212,7 +214,7 @@ abstract contract CloseOutPlans is Moves {
                 move.amount = debt.min(ValueMath.toDebtUp(burn, leg.index));
             }
             uint256 extinguished = move.amount;
-            if (plan.regime == Regime.Terminal) {
+            if (isTerminal) {
                 extinguished = plan.extinguishedValue == snapshot.setDebtValue
                     ? debt
                     : ValueMath.toDebtDown(
