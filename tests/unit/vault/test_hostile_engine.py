@@ -158,9 +158,9 @@ def test_t73_engine__that_lowers_the_health_factor__is_refused(world: World, eng
     plan, snapshot = honest(world, account)
     repaid, seized = 1000 * RAY, 1080 * RAY
     answer(world, engine, replace(plan, repaid_value=repaid, extinguished_value=repaid, seized_value=seized))
-    # W lost, in bps: 0.85 * 1 080; most that leaves H: 1 000 * W / B = 1 000 * 12 750 / 14 500
+    # W lost, in bps: 0.85 * 1 080; most that leaves H: 1 000 * 12 750 / 14 500, and two digits of each scale
     lost = 918 * RAY * BPS
-    most = -(-repaid * snapshot.weighted_collateral // snapshot.debt_value) + 2 * BPS
+    most = -(-repaid * snapshot.weighted_collateral // snapshot.debt_value) + 2 * BPS + 2 * BPS * 1000 * 10**9
     refused(world, account, "PlanLowersHealth", lost, most)
 
 
@@ -306,7 +306,7 @@ def test_t73_engine__that_reverts__is_heard(world: World, engine: Deployed):
 def test_t73_engine__with_an_absurd_penalty_rate__moves_nothing_or_splits_by_the_fee_share(
     world: World, engine: Deployed, rate: int
 ):
-    """The rate only divides what is seized between liquidator and protocol; the protocol's part stays below feeShare."""
+    """The rate only divides what is seized between liquidator and protocol, whose part stays below feeShare."""
     account = restorative_account(world)
     plan, _ = honest(world, account)
     answer(world, engine, replace(plan, penalty_rate_wad=rate))
