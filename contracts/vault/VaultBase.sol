@@ -87,7 +87,8 @@ abstract contract VaultBase is IVaultEvents {
         uint256 before = SafeTransferLib.balanceOf(token, address(this));
         // falls back to the payer's Permit2 allowance
         SafeTransferLib.safeTransferFrom2(token, from, address(this), amount);
-        uint256 received = SafeTransferLib.balanceOf(token, address(this)) - before;
+        uint256 balance = SafeTransferLib.balanceOf(token, address(this));
+        uint256 received = balance < before ? 0 : balance - before;
         if (received != amount) revert TransferMismatch(token, amount, received);
     }
 
