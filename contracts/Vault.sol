@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {Multicallable} from "solady/utils/Multicallable.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {ICloseOutCallback} from "interfaces/ICloseOutCallback.sol";
@@ -146,7 +147,7 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         prepared.moves = new Move[](prepared.appraisal.legs.length);
         (uint256 collateral, uint256 debt) = (prepared.appraisal.collateralValue, prepared.appraisal.debtValue);
         if (!_isInsolvent(prepared)) {
-            revert AccountNotInsolvent(collateral / RAY_PER_WAD, debt / RAY_PER_WAD);
+            revert AccountNotInsolvent(collateral / RAY_PER_WAD, FixedPointMathLib.divUp(debt, RAY_PER_WAD));
         }
         uint256 dust = prepared.protocol.dustValueWad();
         if (collateral >= dust * RAY_PER_WAD) revert CollateralNotDust(collateral / RAY_PER_WAD, dust);

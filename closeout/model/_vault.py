@@ -49,12 +49,7 @@ class Vault(Preparation):
     def write_off(self, caller: str, account: AccountId) -> WriteOffResult:
         """Ends an insolvent account whose collateral is worth less than `dust_value`. Anyone may."""
         with self._ledger.transaction():
-            header = self._header(account)
-            if not header.debt_ids:
-                raise ModelRevert("AccountHealthy", MAX_UINT256)
             health = self.health_of(account).health_factor_wad
-            if health >= WAD:
-                raise ModelRevert("AccountHealthy", health)
             prepared = Prepared(self._collaterals(account), self._debts(account), health)
             value = sum(c.value for c in prepared.collaterals)
             owed = sum(debt.value for debt in prepared.debts)

@@ -102,7 +102,7 @@ abstract contract Accounts is Markets {
         Configuration.Protocol memory protocol = Configuration.protocol(table);
         uint256 minimum = protocol.minDebtValueWad() + protocol.minDebtPerAssetWad() * appraisal.legs.length;
         if (appraisal.debtValue < minimum * RAY_PER_WAD) {
-            revert DebtBelowMinimum(appraisal.debtValue / RAY_PER_WAD, minimum);
+            revert DebtBelowMinimum(appraisal.debtValue.divUp(RAY_PER_WAD), minimum);
         }
     }
 

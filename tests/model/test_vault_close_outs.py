@@ -243,10 +243,10 @@ def test_deleverage__owner_opts_in_below_his_trigger(vault: Vault) -> None:
 
 
 def test_write_off__refusals_in_order(vault: Vault) -> None:
-    with refused(vault, "AccountHealthy", MAX_UINT256):
+    with refused(vault, "AccountNotInsolvent", 0, 0):
         vault.write_off(STRANGER, ACCOUNT)
     opened(vault)
-    with refused(vault, "AccountHealthy"):
+    with refused(vault, "AccountNotInsolvent"):
         vault.write_off(STRANGER, ACCOUNT)
     vault.set_price(ETH, 1300 * WAD)
     with refused(vault, "AccountNotInsolvent", 13_000 * WAD, 12_000 * WAD):
