@@ -59,7 +59,7 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         (Configuration.Asset memory asset, bool isNew) = _addCollateral(table, account, assetId, amount);
         if (isNew) _requireMinimumDebt(table, account);
         _pull(asset.token(), msg.sender, amount);
-        _requireCollateralCap(assetId, asset);
+        _requireCollateralCap(account, assetId, asset, isNew);
     }
 
     /// @inheritdoc IVaultCore

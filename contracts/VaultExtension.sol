@@ -141,9 +141,10 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         if (data.length != 0) IRebalanceCallback(msg.sender).onRebalance(data);
         for (uint256 i; i < moves.deposits.length; ++i) {
             (uint256 assetId, uint256 amount) = (moves.deposits[i].assetId, moves.deposits[i].amount);
-            (asset,) = _addCollateral(table, account, assetId, amount);
+            bool isNew;
+            (asset, isNew) = _addCollateral(table, account, assetId, amount);
             _pull(asset.token(), msg.sender, amount);
-            _requireCollateralCap(assetId, asset);
+            _requireCollateralCap(account, assetId, asset, isNew);
         }
         for (uint256 i; i < moves.repayments.length; ++i) {
             (uint256 assetId, uint256 amount) = (moves.repayments[i].assetId, moves.repayments[i].amount);

@@ -49,10 +49,18 @@ abstract contract Moves is Accounts {
     }
 
     /// @dev Checked when the tokens are there: what the Vault holds beyond idle supply is taken for collateral, so that no
-    /// running total has to be kept. Claims and donations count too, against the depositor.
-    function _requireCollateralCap(uint256 assetId, Configuration.Asset memory asset) internal view {
+    /// running total has to be kept. Claims and donations count too, against the depositor. No cap stops a top-up of an account
+    /// that owes: it may be what saves it.
+    function _requireCollateralCap(
+        AccountId account,
+        uint256 assetId,
+        Configuration.Asset memory asset,
+        bool isNew
+    ) internal view {
         uint256 cap = asset.collateralCap();
         if (cap == type(uint112).max) return;
+        (, uint256 debts) = _accounts[account].header.countSides();
+        if (debts != 0 && !isNew) return;
         uint256 held = SafeTransferLib.balanceOf(asset.token(), address(this)) - _supplyStates[assetId].idle;
         if (held > cap) revert CapExceeded(assetId, held, cap);
     }
