@@ -1,6 +1,6 @@
-"""Uniswap V3 on a local chain: the real bytecode, from npm, over raw JSON-RPC.
+"""Uniswap V3 on a local chain: the real bytecode, from npm.
 
-Its string reverts are no custom errors: a refused transaction names them in `Revert.data`.
+Its reverts are strings, not custom errors.
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 from pathlib import Path
+from typing import Any, Protocol
 
-from eth_utils.address import to_checksum_address
-
-from closeout.chain.local import Contract, LocalChain
 from closeout.errors import EnvironmentProblem
 from closeout.toolchain.artifacts import Artifact
 from closeout.toolchain.settings import ROOT
 
-__all__ = ["TICK_SPACINGS", "Uniswap", "deploy_uniswap", "encode_path", "uniswap_artifacts"]
+__all__ = ["TICK_SPACINGS", "Provider", "Uniswap", "deploy_uniswap", "encode_path", "uniswap_artifacts"]
 
 Q96 = 2**96
-MIN_TICK, MAX_TICK = -887_272, 887_272
+MAX_TICK = 887_272
 # fee in hundredths of a bip -> tick spacing, as the factory's constructor enables them
 TICK_SPACINGS = {500: 10, 3_000: 60, 10_000: 200}
 NEVER = 2**256 - 1
@@ -36,6 +34,22 @@ SOURCES = {
     "QuoterV2": "v3-periphery/artifacts/contracts/lens/QuoterV2.sol",
     "NonfungiblePositionManager": "v3-periphery/artifacts/contracts/NonfungiblePositionManager.sol",
 }
+
+
+class Provider(Protocol):
+    """Who deploys, makes pools and provides liquidity, and waits for each transaction."""
+
+    @property
+    def address(self) -> str: ...
+
+    def deploy(self, name: str, *arguments: Any) -> str:
+        """Deploys the contract of that name, also one of `uniswap_artifacts`; its address."""
+
+    def transact(self, name: str, address: str, function: str, *arguments: Any) -> None:
+        """Calls a function of the contract `name` at `address`. Raises where it reverts."""
+
+    def read(self, name: str, address: str, function: str, *arguments: Any) -> Any:
+        """What a function would return."""
 
 
 def uniswap_artifacts(root: Path = ROOT) -> dict[str, Artifact]:
@@ -60,80 +74,66 @@ def uniswap_artifacts(root: Path = ROOT) -> dict[str, Artifact]:
 
 @dataclass(frozen=True)
 class Uniswap:
-    """Factory, router, quoter and position manager, and the account that makes pools and provides liquidity."""
+    """Addresses of factory, router, quoter and position manager, and who provides liquidity."""
 
-    chain: LocalChain
-    provider: str
-    factory: Contract
-    router: Contract
-    quoter: Contract
-    positions: Contract
+    provider: Provider
+    factory: str
+    router: str
+    quoter: str
+    positions: str
 
-    def create_pool(self, base: str, quote: str, fee: int, units_per_unit: Fraction, timestamp: int) -> Contract:
-        """A pool whose spot price is `units_per_unit` units of `quote` for one unit of `base`."""
+    def create_pool(self, base: str, quote: str, fee: int, units_per_unit: Fraction) -> str:
+        """A pool whose spot price is `units_per_unit` units of `quote` for one unit of `base`; its address."""
         token0, token1 = sorted((base, quote), key=lambda token: int(token, 16))
         ratio = units_per_unit if token0 == base else 1 / units_per_unit
         sqrt_price = isqrt(ratio.numerator * Q96**2 // ratio.denominator)
-        self._transact(self.positions, timestamp, "createAndInitializePoolIfNecessary", token0, token1, fee, sqrt_price)
+        self._manage("createAndInitializePoolIfNecessary", token0, token1, fee, sqrt_price)
         return self.pool(base, quote, fee)
 
-    def pool(self, base: str, quote: str, fee: int) -> Contract:
-        """An existing pool."""
-        address = self.factory.read("getPool", base, quote, fee)
-        return self.chain.at("UniswapV3Pool", to_checksum_address(address))
+    def pool(self, base: str, quote: str, fee: int) -> str:
+        """The address of a pool, zero where there is none."""
+        return str(self.provider.read("UniswapV3Factory", self.factory, "getPool", base, quote, fee))
 
-    def add_liquidity(
-        self, pool: Contract, amount0: int, amount1: int, timestamp: int, ticks: tuple[int, int] | None = None
-    ) -> int:
-        """Adds up to these amounts between two ticks, or over the full range. The liquidity added.
-
-        From the provider, who needs to have approved: `approve`.
-        """
-        fee = pool.read("fee")
-        spacing = TICK_SPACINGS[fee]
-        lower, upper = ticks or (-(MAX_TICK // spacing) * spacing, MAX_TICK // spacing * spacing)
-        before = pool.read("liquidity")
-        self._transact(
-            self.positions,
-            timestamp,
-            "mint",
-            (pool.read("token0"), pool.read("token1"), fee, lower, upper, amount0, amount1, 0, 0, self.provider, NEVER),
-        )
-        return int(pool.read("liquidity") - before)
-
-    def approve(self, token: Contract, timestamp: int) -> None:
+    def approve(self, token: str) -> None:
         """Lets position manager and router take the provider's tokens."""
         for spender in (self.positions, self.router):
-            self._transact(token, timestamp, "approve", spender.address, NEVER)
+            self.provider.transact("TestToken", token, "approve", spender, NEVER)
 
-    def swap(self, path: bytes, amount_in: int, timestamp: int) -> None:
-        """Sells the provider's tokens along a path through the router, at any price."""
-        self._transact(self.router, timestamp, "exactInput", (path, self.provider, NEVER, amount_in, 0))
+    def add_liquidity(self, amounts: dict[str, int], fee: int, ticks: tuple[int, int] | None = None) -> None:
+        """Adds up to these amounts of two tokens, between two ticks or over the full range. `approve` them first."""
+        (token0, amount0), (token1, amount1) = sorted(amounts.items(), key=lambda item: int(item[0], 16))
+        widest = MAX_TICK // TICK_SPACINGS[fee] * TICK_SPACINGS[fee]
+        lower, upper = ticks or (-widest, widest)
+        owner = self.provider.address
+        self._manage("mint", (token0, token1, fee, lower, upper, amount0, amount1, 0, 0, owner, NEVER))
 
-    def _transact(self, contract: Contract, timestamp: int, function: str, *arguments: object) -> None:
-        self.chain.transact(contract, function, *arguments, sender=self.provider, timestamp=timestamp)
+    def swap(self, path: bytes, amount_in: int) -> None:
+        """Sells the provider's tokens along a path through the router, at any price. `approve` them first."""
+        order = (path, self.provider.address, NEVER, amount_in, 0)
+        self.provider.transact("SwapRouter", self.router, "exactInput", order)
+
+    def quote(self, path: bytes, amount_in: int) -> int:
+        """What selling `amount_in` along a path would bring, by Uniswap's own quoter."""
+        return int(self.provider.read("QuoterV2", self.quoter, "quoteExactInput", path, amount_in)[0])
+
+    def _manage(self, function: str, *arguments: Any) -> None:
+        self.provider.transact("NonfungiblePositionManager", self.positions, function, *arguments)
 
 
-def deploy_uniswap(chain: LocalChain, provider: str, timestamp: int) -> Uniswap:
-    """Deploys Uniswap V3. Its artifacts become known to `chain`, so that `chain.at("UniswapV3Pool", ...)` works too."""
-    chain.artifacts |= uniswap_artifacts()
-
-    def deploy(name: str, *arguments: str) -> Contract:
-        return chain.deploy(name, *arguments, sender=provider, timestamp=timestamp)
-
-    factory = deploy("UniswapV3Factory")
+def deploy_uniswap(provider: Provider) -> Uniswap:
+    """Deploys Uniswap V3; the provider must know `uniswap_artifacts`."""
+    factory = provider.deploy("UniswapV3Factory")
     return Uniswap(
-        chain,
         provider,
         factory,
-        router=deploy("SwapRouter", factory.address, NO_WETH),
-        quoter=deploy("QuoterV2", factory.address, NO_WETH),
-        positions=deploy("NonfungiblePositionManager", factory.address, NO_WETH, NO_DESCRIPTOR),
+        router=provider.deploy("SwapRouter", factory, NO_WETH),
+        quoter=provider.deploy("QuoterV2", factory, NO_WETH),
+        positions=provider.deploy("NonfungiblePositionManager", factory, NO_WETH, NO_DESCRIPTOR),
     )
 
 
 def encode_path(tokens: Sequence[str], fees: Sequence[int]) -> bytes:
-    """Uniswap's path: token, fee, token, ...; from the token sold to the token bought."""
+    """A path as FlashLiquidator and Uniswap's exact-input functions take it: sold, fee, token, ..., bought."""
     path = bytes.fromhex(tokens[0][2:])
     for fee, token in zip(fees, tokens[1:], strict=True):
         path += fee.to_bytes(3, "big") + bytes.fromhex(token[2:])

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {CurveParameters, LimitParameters, Modules} from "./IRiskConfigurator.sol";
+import {AccountId, CloseOutRequest, CloseOutResult, Deleverage} from "./Types.sol";
+
+/// @notice One account as a whole: token units, WAD values, debts rounded up.
+struct AccountView {
+    uint256[] collateralIds;
+    uint256[] collateralAmounts;
+    uint256[] debtIds;
+    uint256[] debtAmounts;
+    uint256 collateralValue;
+    uint256 borrowingPower;
+    uint256 maintenanceValue;
+    uint256 debtValue;
+    uint256 healthFactorWad;
+    /// Why the values and the health factor are not known, where they are all 0: the error that the Vault's own view reverts with.
+    bytes failure;
+}
+
+/// @notice One collateral of an account. Token units, WAD prices and values.
+struct CollateralView {
+    uint256 assetId;
+    address token;
+    uint256 amount;
+    /// 0: there is no price.
+    uint256 priceWad;
+    /// Rounded down.
+    uint256 value;
+    uint256 liquidationThresholdBps;
+    /// The lowest price at which the account is healthy, all else being equal: below it, it can be liquidated. 0: no price of this
+    /// asset alone makes it so. 2^256 - 1: it cannot be healthy by this asset, or a price is missing.
+    uint256 liquidationPriceWad;
+}
+
+/// @notice One debt of an account. Token units, WAD prices and values.
+struct DebtView {
+    uint256 assetId;
+    address token;
+    /// Rounded up.
+    uint256 amount;
+    /// 0: there is no price.
+    uint256 priceWad;
+    /// Rounded up.
+    uint256 value;
+    /// The highest price at which the account is surely healthy, all else being equal. 0: none, or a price is missing.
+    uint256 liquidationPriceWad;
+}
+
+/// @notice What a close-out would do now.
+struct CloseOutView {
+    /// Something would be seized.
+    bool isPossible;
+    /// What it would revert with; empty where it would not. Empty with `isPossible` false: it would only put the account on call.
+    bytes refusal;
+    CloseOutResult result;
+}
+
+/// @notice Everything about one account.
+struct AccountReport {
+    AccountView sums;
+    CollateralView[] collaterals;
+    DebtView[] debts;
+    /// Value that can still be borrowed, WAD.
+    uint256 borrowableValue;
+    /// Time of a margin call, 0 where there is none; time of the last borrow, or withdrawal with debt left.
+    uint256 calledAt;
+    uint256 actedAt;
+    Deleverage deleverage;
+    /// Of the whole account, for the whole amount.
+    CloseOutView closeOut;
+    /// Why the report could not be made at all; empty otherwise. Then nothing else in it means anything.
+    bytes failure;
+}
+
+/// @notice What an asset's market holds, token units, accrued to now.
+struct MarketTotals {
+    /// What lenders can take out and borrowers can borrow: the exit liquidity.
+    uint256 idle;
+    uint256 debt;
+    uint256 supplyAssets;
+    uint256 supplyShares;
+    /// What a whole share, 10^(decimals + 6) of its units, is worth, rounded down.
+    uint256 assetsPerShare;
+    /// What the Vault holds beyond idle supply: collateral, claims and what was sent to it by mistake.
+    uint256 collateralHeld;
+}
+
+/// @notice Yearly rates have nine decimals, compounded continuously.
+struct MarketRates {
+    uint256 utilisationWad;
+    uint256 borrowRatePerYear;
+    /// What lenders get at this utilisation, after the reserve factor.
+    uint256 supplyRatePerYear;
+    /// Debt index, 17 decimals.
+    uint256 debtIndex;
+    uint256 reserveFactorBps;
+    uint256 flashFeeBps;
+}
+
+/// @notice An asset as collateral. A cap in token units, and what is left of it.
+struct MarketCollateral {
+    bool isEnabled;
+    uint256 ltvBps;
+    /// Now, and where a running ramp leads.
+    uint256 liquidationThresholdBps;
+    uint256 targetThresholdBps;
+    uint256 maxBonusBps;
+    uint256 cap;
+    uint256 room;
+    /// Size bucket, WAD value; 0: none.
+    uint256 bucketCapacityWad;
+    uint256 bucketRefillWad;
+}
+
+/// @notice An asset to be lent and borrowed. Caps in token units, and what is left of them.
+struct MarketBorrowing {
+    bool isEnabled;
+    uint256 supplyCap;
+    uint256 supplyRoom;
+    uint256 borrowCap;
+    /// Within the cap and what is idle.
+    uint256 borrowRoom;
+}
+
+/// @notice Everything about one asset.
+struct MarketView {
+    uint256 assetId;
+    address token;
+    address supplyToken;
+    uint256 decimals;
+    /// WAD USD per whole token; 0: there is no price, and `priceFailure` says why.
+    uint256 priceWad;
+    bytes priceFailure;
+    MarketTotals totals;
+    MarketRates rates;
+    MarketCollateral collateral;
+    MarketBorrowing borrowing;
+}
+
+/// @notice One lender's supply of one asset.
+struct LenderView {
+    uint256 shares;
+    /// What they are worth, rounded down.
+    uint256 assets;
+    /// What can be taken out now.
+    uint256 withdrawable;
+    uint256 idle;
+    uint256 utilisationWad;
+}
+
+/// @title Lens: what integrators read, one call each
+/// @notice Outside the trusted base: it only puts together what the Vault's views, its configuration and its price sources say. Values are
+/// WAD USD, amounts token units.
+interface ILens {
+    /// @notice Stands for the reason of what failed without one: it ran out of gas.
+    error Unanswered();
+
+    // ----------------------------------------------------------------------------------------------------- accounts
+
+    /// @notice One account. Reverts as the Vault does where a price is missing.
+    function accountOf(AccountId account) external view returns (AccountView memory);
+
+    /// @notice Many accounts, in the order given. One whose values cannot be told says why and fails nobody else.
+    function accountsOf(AccountId[] calldata accounts) external view returns (AccountView[] memory);
+
+    /// @notice Everything about one account. A missing price leaves what depends on it at 0, and says so.
+    function reportOf(AccountId account) external view returns (AccountReport memory);
+
+    /// @notice Everything about many accounts, in the order given. One that fails says why and fails nobody else.
+    function reportsOf(AccountId[] calldata accounts) external view returns (AccountReport[] memory);
+
+    // --------------------------------------------------------------------------------------------------- close-outs
+
+    /// @notice What each of these requests would do if it were the only one, to the unit.
+    function previewsOf(CloseOutRequest[] calldata requests) external view returns (CloseOutView[] memory);
+
+    /// @notice What closing out all of each account would do.
+    function closeOutsOf(AccountId[] calldata accounts) external view returns (CloseOutView[] memory);
+
+    // ------------------------------------------------------------------------------------------------------ markets
+
+    /// @notice One asset.
+    function marketOf(uint256 assetId) external view returns (MarketView memory);
+
+    /// @notice All assets, in the order of their ids.
+    function markets() external view returns (MarketView[] memory);
+
+    /// @notice A lender's supply, and how much of it he could take out.
+    function lenderOf(uint256 assetId, address holder) external view returns (LenderView memory);
+
+    /// @notice What a lender's supply of an asset is worth now, token units, rounded down.
+    function supplyAssetsOf(uint256 assetId, address holder) external view returns (uint256);
+
+    /// @notice The price the Vault would use, WAD USD per whole token. Reverts with its error where it would use none.
+    function priceOf(uint256 assetId) external view returns (uint256 priceWad);
+
+    // ----------------------------------------------------------------------------------------------------- protocol
+
+    /// @notice The parameters that are not an asset's.
+    function protocol()
+        external
+        view
+        returns (Modules memory modules, CurveParameters memory curve, LimitParameters memory limits);
+}
