@@ -40,48 +40,65 @@ contract ChainlinkAdapter is AdapterBase {
     /// @dev Within a day everybody who wants to has acted after an outage.
     uint256 private constant MAX_GRACE = 1 days;
 
-    address public immutable FEED;
-    uint256 public immutable FEED_DECIMALS;
-    uint256 public immutable HEARTBEAT;
-    uint256 public immutable MAX_AGE;
-    /// @notice Both allowed: our own bounds, or the aggregator's exclusive ones where they are tighter.
-    int256 public immutable LEAST_ANSWER;
-    int256 public immutable MOST_ANSWER;
-    address public immutable SEQUENCER_FEED;
-    uint256 public immutable SEQUENCER_GRACE;
+    // what `parameters` tells: a getter each would cost every read the comparison of its selector
+    address private immutable FEED;
+    uint256 private immutable FEED_DECIMALS;
+    uint256 private immutable HEARTBEAT;
+    uint256 private immutable MAX_AGE;
+    int256 private immutable LEAST_ANSWER;
+    int256 private immutable MOST_ANSWER;
+    address private immutable SEQUENCER_FEED;
+    uint256 private immutable SEQUENCER_GRACE;
+    /// @dev An answer younger than this is fresh without another question; 0 where a sequencer has to be asked.
+    uint256 private immutable FRESH_BELOW;
     /// @inheritdoc IPriceAdapter
     uint256 public immutable gasBound;
 
-    constructor(address feed, ChainlinkParameters memory parameters) {
+    constructor(address feed, ChainlinkParameters memory chosen) {
         // beyond 36 decimals an answer of 256 bits does not carry the prices that are allowed
         uint256 decimals = IAggregator(feed).decimals();
         _range("feedDecimals", decimals, 0, 36);
         // a heartbeat of nothing would never be met
-        _range("heartbeat", parameters.heartbeat, 1, MAX_HEARTBEAT);
+        _range("heartbeat", chosen.heartbeat, 1, MAX_HEARTBEAT);
         // an answer is never too old before it is late
-        _range("maxAge", parameters.maxAge, parameters.heartbeat, MAX_MAX_AGE);
-        _range("sequencerGrace", parameters.sequencerGrace, 0, MAX_GRACE);
-        if (parameters.leastAnswer < 1 || parameters.mostAnswer > ChainlinkReader.MAX_ANSWER) {
-            revert AnswerOutOfBounds(parameters.leastAnswer, 1, ChainlinkReader.MAX_ANSWER);
+        _range("maxAge", chosen.maxAge, chosen.heartbeat, MAX_MAX_AGE);
+        _range("sequencerGrace", chosen.sequencerGrace, 0, MAX_GRACE);
+        if (chosen.leastAnswer < 1 || chosen.mostAnswer > ChainlinkReader.MAX_ANSWER) {
+            revert AnswerOutOfBounds(chosen.leastAnswer, 1, ChainlinkReader.MAX_ANSWER);
         }
 
         (int256 least, int256 most) = _boundsOf(feed);
-        least = parameters.leastAnswer > least ? parameters.leastAnswer : least;
-        most = parameters.mostAnswer < most ? parameters.mostAnswer : most;
+        least = chosen.leastAnswer > least ? chosen.leastAnswer : least;
+        most = chosen.mostAnswer < most ? chosen.mostAnswer : most;
         // bounds that leave no room would make the price missing for good
         if (least > most) revert AnswerOutOfBounds(least, least, most);
 
         (FEED, FEED_DECIMALS) = (feed, decimals);
-        (HEARTBEAT, MAX_AGE) = (parameters.heartbeat, parameters.maxAge);
+        (HEARTBEAT, MAX_AGE) = (chosen.heartbeat, chosen.maxAge);
         (LEAST_ANSWER, MOST_ANSWER) = (least, most);
-        (SEQUENCER_FEED, SEQUENCER_GRACE) = (parameters.sequencerFeed, parameters.sequencerGrace);
+        (SEQUENCER_FEED, SEQUENCER_GRACE) = (chosen.sequencerFeed, chosen.sequencerGrace);
+        FRESH_BELOW = chosen.sequencerFeed == address(0) ? uint256(chosen.heartbeat) + 1 : 0;
         uint256 feedGas = _gasFor(ChainlinkReader.FEED_GAS);
-        gasBound = OWN_GAS + feedGas + (parameters.sequencerFeed == address(0) ? 0 : 2 * feedGas);
+        gasBound = OWN_GAS + feedGas + (chosen.sequencerFeed == address(0) ? 0 : 2 * feedGas);
     }
 
     /// @inheritdoc IPriceAdapter
     function price() external view returns (uint256 low, uint256 high, uint256 time, PriceStatus status) {
-        (low, time) = _read();
+        int256 answer;
+        (low, time, answer) = ChainlinkReader.readWithin(FEED, FEED_DECIMALS, LEAST_ANSWER, MOST_ANSWER);
+        uint256 freshBelow = FRESH_BELOW;
+        assembly ("memory-safe") {
+            // the usual case, without another question: low, high, time, fresh
+            if and(gt(low, 0), lt(sub(timestamp(), time), freshBelow)) {
+                let free := mload(0x40)
+                mstore(free, low)
+                mstore(add(free, 32), low)
+                mstore(add(free, 64), time)
+                mstore(add(free, 96), 0)
+                return(free, 128)
+            }
+        }
+        _requireUsable(low, time, answer);
         high = low;
         bool isSure = block.timestamp - time <= HEARTBEAT && (SEQUENCER_FEED == address(0) || _isSequencerUp());
         status = isSure ? PriceStatus.Fresh : PriceStatus.Degraded;
@@ -89,18 +106,36 @@ contract ChainlinkAdapter is AdapterBase {
 
     /// @inheritdoc IPriceAdapter
     function primaryPrice() external view returns (uint256 priceWad) {
-        (priceWad,) = _read();
+        uint256 time;
+        int256 answer;
+        (priceWad, time, answer) = ChainlinkReader.readWithin(FEED, FEED_DECIMALS, LEAST_ANSWER, MOST_ANSWER);
+        _requireUsable(priceWad, time, answer);
+    }
+
+    /// @notice The feed, its decimals, and the parameters in force: both answers allowed, our own bounds or the aggregator's where those
+    /// are tighter.
+    function parameters() external view returns (address feed, uint256 feedDecimals, ChainlinkParameters memory) {
+        return (
+            FEED,
+            FEED_DECIMALS,
+            ChainlinkParameters({
+                heartbeat: uint32(HEARTBEAT),
+                maxAge: uint32(MAX_AGE),
+                leastAnswer: LEAST_ANSWER,
+                mostAnswer: MOST_ANSWER,
+                sequencerFeed: SEQUENCER_FEED,
+                sequencerGrace: uint32(SEQUENCER_GRACE)
+            })
+        );
     }
 
     /// @notice The tightest answers that the feed's aggregator of today can give, both allowed. Where they have come to lie inside
-    /// [LEAST_ANSWER, MOST_ANSWER], the aggregator behind the proxy was replaced and this adapter has to be, too.
+    /// the parameters', the aggregator behind the proxy was replaced and this adapter has to be, too.
     function currentBounds() external view returns (int256 least, int256 most) {
         return _boundsOf(FEED);
     }
 
-    function _read() private view returns (uint256 priceWad, uint256 time) {
-        int256 answer;
-        (priceWad, time, answer) = ChainlinkReader.readWithin(FEED, FEED_DECIMALS, LEAST_ANSWER, MOST_ANSWER);
+    function _requireUsable(uint256 priceWad, uint256 time, int256 answer) private view {
         if (priceWad == 0) {
             if (time == 0 && answer == 0) revert SourceMissing(FEED);
             if (time > block.timestamp) revert TimeInFuture(time, block.timestamp);

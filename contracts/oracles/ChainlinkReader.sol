@@ -30,19 +30,19 @@ library ChainlinkReader {
         assembly ("memory-safe") {
             let free := mload(0x40)
             mstore(free, LATEST_ROUND_DATA)
+            // the answer's length is looked at after the call, although it stands before it: Yul goes from right to left
             if and(gt(returndatasize(), 159), staticcall(FEED_GAS, feed, free, 4, free, 160)) {
                 answer := mload(add(free, 32))
                 updatedAt := mload(add(free, 96))
+                if iszero(or(or(slt(answer, least), sgt(answer, most)), gt(updatedAt, timestamp()))) {
+                    // nothing overflows: 1e48 * 1e18 < 2^256
+                    switch gt(feedDecimals, 18)
+                    case 0 { priceWad := mul(answer, exp(10, sub(18, feedDecimals))) }
+                    default { priceWad := div(answer, exp(10, sub(feedDecimals, 18))) }
+                    if gt(priceWad, MAX_PRICE_WAD) { priceWad := 0 }
+                }
             }
         }
-        if (answer < least || answer > most || updatedAt > block.timestamp) return (0, updatedAt, answer);
-        unchecked {
-            // 1e48 * 1e18 < 2^256
-            priceWad = feedDecimals <= 18
-                ? uint256(answer) * 10 ** (18 - feedDecimals)
-                : uint256(answer) / 10 ** (feedDecimals - 18);
-        }
-        if (priceWad > MAX_PRICE_WAD) priceWad = 0;
     }
 
     /// @notice Whether an L2's sequencer uptime feed says that it is up, and has been for longer than `grace`.
