@@ -56,6 +56,7 @@ def cli(
         if not console.is_terminal:
             console.width = WIDTH_WITHOUT_TERMINAL
     signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Ape's own exits without a word
     try:
         run_scenario(
             file,
