@@ -137,13 +137,10 @@ contract LiquidationEngine is ILiquidationEngine {
             && health >= terms.healthForMaxBonusWad && terms.fixedPenaltyWad == 0;
         if (isCut) (repaid, seized) = (terms.maxSeizedValue.fullMulDivUp(q, p), terms.maxSeizedValue);
 
-        if (debt >= minDebt) {
-            if (_isDust(debt - repaid, minDebt)) {
-                if (!isCut) revert FillLeavesDust(debt - repaid, minDebt);
-                repaid = debt - minDebt;
-                seized = repaid.fullMulDiv(p, q);
-            }
-            result.roundsRepaidDown = repaid < debt && debt - repaid < minDebt + account.setDebtUnitsValue;
+        if (debt >= minDebt && _isDust(debt - repaid, minDebt)) {
+            if (!isCut) revert FillLeavesDust(debt - repaid, minDebt);
+            repaid = debt - minDebt;
+            seized = repaid.fullMulDiv(p, q);
         }
         result.regime = regime;
         result.penaltyRateWad = incentive.beta;

@@ -56,10 +56,10 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
     /// @inheritdoc IVaultCore
     function depositCollateral(AccountId account, uint256 assetId, uint256 amount) external nonReentrant {
         address table = _table;
-        (Configuration.Asset memory asset, bool isNew) = _addCollateral(table, account, assetId, amount);
+        (Configuration.Asset memory asset, bool isNew, bool isRescue) = _addCollateral(table, account, assetId, amount);
         if (isNew) _requireMinimumDebt(table, account);
         _pull(asset.token(), msg.sender, amount);
-        _requireCollateralCap(account, assetId, asset, isNew);
+        if (!isRescue) _requireCollateralCap(assetId, asset);
     }
 
     /// @inheritdoc IVaultCore

@@ -141,10 +141,10 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         if (data.length != 0) IRebalanceCallback(msg.sender).onRebalance(data);
         for (uint256 i; i < moves.deposits.length; ++i) {
             (uint256 assetId, uint256 amount) = (moves.deposits[i].assetId, moves.deposits[i].amount);
-            bool isNew;
-            (asset, isNew) = _addCollateral(table, account, assetId, amount);
+            bool isRescue;
+            (asset,, isRescue) = _addCollateral(table, account, assetId, amount);
             _pull(asset.token(), msg.sender, amount);
-            _requireCollateralCap(account, assetId, asset, isNew);
+            if (!isRescue) _requireCollateralCap(assetId, asset);
         }
         for (uint256 i; i < moves.repayments.length; ++i) {
             (uint256 assetId, uint256 amount) = (moves.repayments[i].assetId, moves.repayments[i].amount);

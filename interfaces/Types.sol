@@ -33,8 +33,6 @@ struct Snapshot {
     uint256 setWeightedCollateral;
     uint256 setBonusWeightedCollateral;
     uint256 setDebtValue;
-    /// Value of one token unit of each selected debt: what rounding repaid amounts up can add.
-    uint256 setDebtUnitsValue;
     /// The collateral set holds every collateral of the account.
     bool isWholeCollateral;
 }
@@ -66,8 +64,6 @@ struct Plan {
     uint256 seizedValue;
     /// Debt value that disappears: equal to `repaidValue` outside the terminal regime.
     uint256 extinguishedValue;
-    /// Token units repaid are rounded down, so that what is left does not fall below `minDebtValue`.
-    bool roundsRepaidDown;
 }
 
 /// @notice One collateral of a close-out, in token units.

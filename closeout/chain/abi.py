@@ -66,8 +66,8 @@ class ContractAbi:
 
     def constructor(self, *arguments: Any) -> str:
         """Encoded constructor arguments, without 0x."""
-        entry = next((entry for entry in self._entries if entry["type"] == "constructor"), {"inputs": []})
-        return encode([_type_of(item) for item in entry["inputs"]], arguments).hex()
+        inputs = [item for entry in self._entries if entry["type"] == "constructor" for item in entry["inputs"]]
+        return encode([_type_of(item) for item in inputs], arguments).hex()
 
     @cached_property
     def functions(self) -> dict[str, Function]:

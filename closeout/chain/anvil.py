@@ -25,8 +25,12 @@ GAS_LIMIT = 2_000_000_000
 
 
 def find_anvil() -> Path:
-    """The Anvil binary: on PATH, in the virtual environment, or inside npm's platform package. Raises EnvironmentProblem."""
-    candidates = [shutil.which("anvil"), ROOT / ".venv/bin/anvil", *ROOT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil")]
+    """The Anvil binary: on PATH, in the virtual environment or in npm's package. Raises EnvironmentProblem."""
+    candidates = [
+        shutil.which("anvil"),
+        ROOT / ".venv/bin/anvil",
+        *ROOT.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"),
+    ]
     for candidate in candidates:
         if candidate and Path(candidate).exists():
             return Path(candidate)
@@ -65,7 +69,7 @@ class Anvil:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=_environment()
             )
         try:
-            self.rpc = self._connect(socket_path, log_path)
+            self.rpc = _connect(self._process, socket_path, log_path)
         except BaseException:
             self._stop()
             raise
@@ -81,20 +85,6 @@ class Anvil:
     def uri(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def _connect(self, socket_path: Path, log_path: Path) -> IpcClient:
-        assert self._process is not None
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                raise EnvironmentProblem(f"anvil: ended at start: {log_path.read_text().strip()[-300:]}")
-            try:
-                rpc = IpcClient(socket_path)
-                rpc.call("eth_chainId")
-                return rpc
-            except OSError:
-                time.sleep(0.02)
-        raise EnvironmentProblem(f"anvil: did not answer within {START_SECONDS:.0f} s")
-
     def _stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
@@ -105,6 +95,20 @@ class Anvil:
                 self._process.wait()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _connect(process: subprocess.Popen[bytes], socket_path: Path, log_path: Path) -> IpcClient:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise EnvironmentProblem(f"anvil: ended at start: {log_path.read_text().strip()[-300:]}")
+        try:
+            rpc = IpcClient(socket_path)
+            rpc.call("eth_chainId")
+            return rpc
+        except OSError:
+            time.sleep(0.02)
+    raise EnvironmentProblem(f"anvil: did not answer within {START_SECONDS:.0f} s")
 
 
 def _free_port() -> int:

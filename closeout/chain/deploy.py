@@ -1,4 +1,4 @@
-"""Deploys the protocol. One function for tests, scenarios and networks: what differs is the sender behind `Deployer`."""
+"""Deploys the protocol: one function for tests, scenarios and networks. What differs is the `Deployer`."""
 
 from __future__ import annotations
 

@@ -97,7 +97,9 @@ class ChainEngine:
         self._world = world
         self._ids = {name: i for i, name in enumerate(world.assets)}
         self._names = list(world.assets)
-        self._tokens = {name: self._deploy("TestToken", name, name, asset.decimals) for name, asset in world.assets.items()}
+        self._tokens = {
+            name: self._deploy("TestToken", name, name, asset.decimals) for name, asset in world.assets.items()
+        }
         self._feeds = {
             name: self._deploy("TestAggregator", asset.feed_decimals, f"{name} / USD")
             for name, asset in world.assets.items()
@@ -362,4 +364,3 @@ def _listing(asset: Asset, token: str, feed: str) -> AssetListing:
         else BorrowParameters(),
         source=PriceSource(feed),
     )
-

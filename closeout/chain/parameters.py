@@ -80,7 +80,10 @@ class CollateralParameters:
 
 @dataclass(frozen=True)
 class BorrowParameters:
-    """Rates a year with nine decimals, kink WAD, reserve factor and flash fee bps, caps in units. A supply cap of 0: not borrowable."""
+    """Rates a year with nine decimals, kink WAD, reserve factor and flash fee bps, caps in units.
+
+    A supply cap of 0: not borrowable.
+    """
 
     base: int = 0
     slope1: int = 0

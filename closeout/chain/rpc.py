@@ -42,7 +42,7 @@ class IpcClient:
         return next(self._exchange([(method, params)]))
 
     def call_many(self, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        """Several requests in one write, answers in the same order. Raises RpcError at the first error, after reading all.
+        """Several requests in one write, answers in the same order. Raises RpcError at the first error, all read.
 
         The node may work on them at the same time: none may depend on another.
         """

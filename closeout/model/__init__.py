@@ -37,7 +37,15 @@ from closeout.model._positions import (
 from closeout.model._requests import CloseOutRequest, CloseOutResult, WriteOffResult
 from closeout.model._reverts import ModelRevert
 from closeout.model._rounding import MAX_UINT256, div_up, mul_div_down, mul_div_up
-from closeout.model._settlement import Extinction, RepaidLeg, SeizedLeg, extinguish, liquidator_rate, seize
+from closeout.model._settlement import (
+    Extinction,
+    RepaidLeg,
+    SeizedLeg,
+    extinguish,
+    extinguish_all,
+    liquidator_rate,
+    seize,
+)
 from closeout.model._vault import Vault
 from closeout.model._vault_base import INSURANCE_FUND, PENALTY_SPLITTER, TREASURY
 
@@ -90,6 +98,7 @@ __all__ = [
     "div_up",
     "exp_wad",
     "extinguish",
+    "extinguish_all",
     "grown_index",
     "health_factor",
     "liquidator_rate",

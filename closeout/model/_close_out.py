@@ -51,7 +51,6 @@ class Plan:
     repaid_value: int
     seized_value: int
     extinguished_value: int
-    rounds_repaid_down: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +173,12 @@ def plan_close_out(snapshot: Snapshot, terms: Terms) -> Plan:
     has_size_limit = regime is Regime.RESTORATIVE and health >= terms.health_for_max_bonus_wad
     amount = _filled(snapshot, terms, incentive, most, has_size_limit)
 
-    left = snapshot.debt_value - amount.repaid
-    minimum = terms.min_debt_value
     return Plan(
         regime=regime,
         penalty_rate_wad=incentive.rate_wad,
         repaid_value=amount.repaid,
         seized_value=amount.seized,
         extinguished_value=amount.repaid,
-        rounds_repaid_down=snapshot.debt_value >= minimum and 0 < left < minimum + snapshot.set_debt_units_value,
     )
 
 
@@ -257,5 +253,4 @@ def _plan_terminal(snapshot: Snapshot, terms: Terms) -> Plan:
         repaid_value=min(extinguished, mul_div_up(seized, WAD, factor)),
         seized_value=seized,
         extinguished_value=extinguished,
-        rounds_repaid_down=False,
     )

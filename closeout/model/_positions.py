@@ -35,7 +35,7 @@ class CollateralPosition:
     @property
     def value(self) -> int:
         """RAY, rounded down."""
-        return self.amount * self.price_wad * _VALUE_PER_WAD // _POWERS[self.decimals]
+        return units_value(self.amount, self.price_wad, self.decimals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,6 @@ class DebtPosition:
         """Token units, rounded up."""
         return debt_units_up(self.shares, self.index)
 
-    @property
-    def unit_value(self) -> int:
-        """Value of one token unit, RAY, rounded up."""
-        return -(-self.price_wad * _VALUE_PER_WAD // _POWERS[self.decimals])
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -76,13 +71,17 @@ class Snapshot:
     set_weighted_collateral: int
     set_bonus_weighted_collateral: int
     set_debt_value: int
-    set_debt_units_value: int
     is_whole_collateral: bool
 
     @property
     def health_factor_wad(self) -> int:
         """Of the whole account, WAD, rounded down; the largest uint256 without debt."""
         return health_factor(self.weighted_collateral, self.debt_value)
+
+
+def units_value(units: int, price_wad: int, decimals: int) -> int:
+    """What token units are worth, RAY, rounded down."""
+    return units * price_wad * _VALUE_PER_WAD // _POWERS[decimals]
 
 
 def debt_units_up(shares: int, index: int) -> int:
@@ -136,13 +135,12 @@ def take_snapshot(
             set_value += worth
             set_weighted += worth * collateral.threshold_bps
             set_bonus_weighted += worth * collateral.max_bonus_bps
-    owed = set_owed = set_units = 0
+    owed = set_owed = 0
     for debt in debts:
         worth = debt.value
         owed += worth
         if debt_set is None or debt.asset_id in debt_set:
             set_owed += worth
-            set_units += debt.unit_value
     return Snapshot(
         collateral_value=value,
         weighted_collateral=weighted,
@@ -152,7 +150,6 @@ def take_snapshot(
         set_weighted_collateral=set_weighted,
         set_bonus_weighted_collateral=set_bonus_weighted,
         set_debt_value=set_owed,
-        set_debt_units_value=set_units,
         is_whole_collateral=set_value == value,
     )
 

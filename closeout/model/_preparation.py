@@ -10,7 +10,6 @@ from closeout.model._ledger import AccountId, BucketState, Deleverage, Header
 from closeout.model._positions import (
     CollateralPosition,
     DebtPosition,
-    Snapshot,
     health_factor,
     selected_collaterals,
     selected_debts,
@@ -19,7 +18,7 @@ from closeout.model._positions import (
 from closeout.model._requests import CloseOutRequest, CloseOutResult
 from closeout.model._reverts import ModelRevert
 from closeout.model._rounding import MAX_UINT256, mul_div_down
-from closeout.model._settlement import Extinction, RepaidLeg, SeizedLeg, extinguish, seize
+from closeout.model._settlement import Extinction, RepaidLeg, SeizedLeg, extinguish_all, seize
 from closeout.model._vault_base import INSURANCE_FUND
 from closeout.units import WAD
 
@@ -101,24 +100,25 @@ class Preparation(Accounts):
         limit = self._bucket_limit(selected, snapshot.set_collateral_value)
         plan = plan_close_out(snapshot, self._terms(request, header, limit, opt_in))
         prepared.plan = plan
+        chosen = selected_debts(debts, request.debts)
+        minimum = self._parameters.min_debt_value_wad * RAY_PER_WAD
+        plan, prepared.extinguished = extinguish_all(
+            debts,
+            chosen,
+            plan,
+            snapshot,
+            min_debt_value=minimum,
+            fixed_penalty_wad=opt_in.penalty_wad if opt_in else 0,
+        )
         fee_share = 0 if opt_in else self._parameters.fee_share_wad
         for collateral in selected:
             leg = seize(collateral, plan, snapshot, fee_share, self._parameters.bonus_floor_wad)
             prepared.seized[leg.asset_id] = leg
-        self._extinguish_selected(prepared, plan, snapshot, request)
-        return prepared
-
-    def _extinguish_selected(
-        self, prepared: Prepared, plan: Plan, snapshot: Snapshot, request: CloseOutRequest
-    ) -> None:
-        for debt in selected_debts(prepared.debts, request.debts):
-            prepared.extinguished[debt.asset_id] = extinguish(debt, plan, snapshot)
-        if not any(e.repaid or e.bad_debt for e in prepared.extinguished.values()):
-            raise ModelRevert("NothingToClose")
         if plan.regime is Regime.TERMINAL and prepared.debts_left():
             value_left = sum(c.value for c in prepared.collaterals_left())
             if value_left < self._parameters.dust_value_wad * RAY_PER_WAD:
                 prepared.write_off_rest()
+        return prepared
 
     def _is_call_due(self, header: Header, health: int) -> bool:
         """Whether grace applies and the account is not on call yet. Raises GracePeriodRunning(endsAt, timestamp)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from closeout.model._close_out import Plan, Regime
 from closeout.model._positions import (
@@ -12,9 +13,11 @@ from closeout.model._positions import (
     debt_shares_down,
     debt_units_down,
     debt_units_up,
+    units_value,
 )
+from closeout.model._reverts import ModelRevert
 from closeout.model._rounding import mul_div_down, mul_div_up
-from closeout.units import WAD
+from closeout.units import BPS, WAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +73,17 @@ def seize(
     return SeizedLeg(collateral.asset_id, seized, mul_div_down(seized, fee_rate, WAD + rate))
 
 
-def extinguish(debt: DebtPosition, plan: Plan, snapshot: Snapshot) -> Extinction:
+def extinguish(debt: DebtPosition, plan: Plan, snapshot: Snapshot, *, rounds_up: bool = True) -> Extinction:
     """Units repaid and bad debt of one selected debt, and the shares burnt."""
     if plan.regime is Regime.TERMINAL:
         return _extinguish_terminal(debt, plan, snapshot)
     shares, index, units = debt.shares, debt.index, debt.units
-    if plan.rounds_repaid_down:
-        burn = mul_div_down(shares, plan.repaid_value, snapshot.set_debt_value)
-        repaid = debt_units_down(burn, index)
-    else:
+    if rounds_up:
         burn = mul_div_up(shares, plan.repaid_value, snapshot.set_debt_value)
         repaid = debt_units_up(burn, index)
+    else:
+        burn = mul_div_down(shares, plan.repaid_value, snapshot.set_debt_value)
+        repaid = debt_units_down(burn, index)
     if repaid >= units:
         return Extinction(units, 0, shares)
     return Extinction(repaid, 0, debt_shares_down(repaid, index))
@@ -97,3 +100,44 @@ def _extinguish_terminal(debt: DebtPosition, plan: Plan, snapshot: Snapshot) -> 
     paid = debt_units_up(mul_div_up(shares, plan.repaid_value, snapshot.set_debt_value), index)
     repaid = min(extinguished, paid)
     return Extinction(repaid, extinguished - repaid, burnt)
+
+
+def extinguish_all(
+    debts: Sequence[DebtPosition],
+    chosen: Sequence[DebtPosition],
+    plan: Plan,
+    snapshot: Snapshot,
+    *,
+    min_debt_value: int,
+    fixed_penalty_wad: int = 0,
+) -> tuple[Plan, dict[int, Extinction]]:
+    """What disappears of each of the `chosen` of an account's `debts`; the plan, with what is to be seized for it.
+
+    Repaid is rounded up, or down where that would leave debt worth less than `min_debt_value` (RAY). Raises
+    NothingToClose().
+    """
+    gone = {debt.asset_id: extinguish(debt, plan, snapshot) for debt in chosen}
+    if plan.regime is not Regime.TERMINAL and snapshot.debt_value >= min_debt_value:
+        left = sum(_without(debt, gone).value for debt in debts)
+        if 0 < left < min_debt_value:
+            less = {debt.asset_id: extinguish(debt, plan, snapshot, rounds_up=False) for debt in chosen}
+            value = sum(units_value(less[debt.asset_id].repaid, debt.price_wad, debt.decimals) for debt in chosen)
+            if value:
+                value = min(value, plan.repaid_value)
+                most = value + most_bonus(snapshot, fixed_penalty_wad, value)
+                plan, gone = replace(plan, seized_value=min(plan.seized_value, most)), less
+    if not any(leg.repaid or leg.bad_debt for leg in gone.values()):
+        raise ModelRevert("NothingToClose")
+    return plan, gone
+
+
+def most_bonus(snapshot: Snapshot, fixed_penalty_wad: int, repaid_value: int) -> int:
+    """The largest bonus for a value repaid, RAY, rounded down: the set's mean of `maxBonus`, or the owner's penalty."""
+    if fixed_penalty_wad:
+        return mul_div_down(repaid_value, fixed_penalty_wad, WAD)
+    return mul_div_down(repaid_value, snapshot.set_bonus_weighted_collateral, snapshot.set_collateral_value * BPS)
+
+
+def _without(debt: DebtPosition, gone: Mapping[int, Extinction]) -> DebtPosition:
+    burnt = gone[debt.asset_id].shares if debt.asset_id in gone else 0
+    return replace(debt, shares=debt.shares - burnt)

@@ -17,7 +17,6 @@ contract MathHarness {
         BonusFraction,
         CollateralValue,
         DebtValue,
-        UnitValue,
         HealthFactor,
         ToDebtUp,
         ToDebtDown,
@@ -43,7 +42,6 @@ contract MathHarness {
         if (what == Of.BonusFraction) return PenaltyCurve.bonusFraction(a[0], a[1], a[2], a[3]);
         if (what == Of.CollateralValue) return ValueMath.collateralValue(a[0], a[1], a[2]);
         if (what == Of.DebtValue) return ValueMath.debtValue(a[0], a[1], a[2], a[3]);
-        if (what == Of.UnitValue) return ValueMath.unitValue(a[0], a[1]);
         if (what == Of.HealthFactor) return ValueMath.healthFactor(a[0], a[1]);
         if (what == Of.ToDebtUp) return ValueMath.toDebtUp(a[0], a[1]);
         if (what == Of.ToDebtDown) return ValueMath.toDebtDown(a[0], a[1]);

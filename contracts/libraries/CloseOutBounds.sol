@@ -25,9 +25,7 @@ library CloseOutBounds {
         }
 
         // P13: within the value-weighted mean of maxBonus of what is seized, or the owner's own penalty
-        uint256 bonus = terms.fixedPenaltyWad == 0
-            ? repaid.fullMulDivUp(account.setBonusWeightedCollateral, account.setCollateralValue * BPS)
-            : repaid.fullMulDivUp(terms.fixedPenaltyWad, WAD);
+        uint256 bonus = mostBonus(account, terms.fixedPenaltyWad, repaid);
         if (seized > repaid + bonus + SLACK) revert IVaultEvents.PlanAboveBonus(seized, repaid + bonus + SLACK);
 
         bool isInsolvent =
@@ -58,5 +56,12 @@ library CloseOutBounds {
         uint256 left = (account.weightedCollateral - lostForCounted) * WAD_PER_BPS;
         uint256 mostLeft = maxTarget * (account.debtValue - counted + SLACK);
         if (left > mostLeft) revert IVaultEvents.PlanAboveMaxTarget(left, mostLeft);
+    }
+
+    /// @notice The largest bonus for a value repaid, RAY, rounded down: by the value-weighted mean of `maxBonus`, or the owner's penalty.
+    function mostBonus(Snapshot memory account, uint256 fixedPenaltyWad, uint256 repaid) internal pure returns (uint256) {
+        return fixedPenaltyWad == 0
+            ? repaid.fullMulDiv(account.setBonusWeightedCollateral, account.setCollateralValue * BPS)
+            : repaid.fullMulDiv(fixedPenaltyWad, WAD);
     }
 }

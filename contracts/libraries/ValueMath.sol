@@ -27,11 +27,6 @@ library ValueMath {
         return (shares * index).fullMulDivUp(priceWad, 10 ** (decimals + 10));
     }
 
-    /// @notice Value of one token unit, rounded up.
-    function unitValue(uint256 priceWad, uint256 decimals) internal pure returns (uint256) {
-        return (RAY_PER_WAD * priceWad).divUp(10 ** decimals);
-    }
-
     /// @notice Health factor, rounded down; without debt the largest uint256.
     function healthFactor(uint256 weighted, uint256 debt) internal pure returns (uint256) {
         return debt == 0 ? type(uint256).max : weighted * WAD_PER_BPS / debt;

@@ -90,7 +90,7 @@ abstract contract CloseOutPlans is Moves {
         Plan memory plan = ILiquidationEngine(protocol.engine()).plan(snapshot, terms);
         CloseOutBounds.check(snapshot, terms, plan, MAX_TARGET_HEALTH_FACTOR_WAD);
         prepared.plan = plan;
-        _toUnits(prepared, snapshot, terms.fixedPenaltyWad != 0);
+        _toUnits(prepared, snapshot, terms.fixedPenaltyWad);
         if (
             _isInsolvent(prepared) && _hasDebtLeft(prepared)
                 && _collateralLeft(prepared) < protocol.dustValueWad() * RAY_PER_WAD
@@ -145,7 +145,6 @@ abstract contract CloseOutPlans is Moves {
             if (leg.isDebt) {
                 if (!request.debts.contains(leg.assetId)) continue;
                 snapshot.setDebtValue += leg.value;
-                snapshot.setDebtUnitsValue += ValueMath.unitValue(leg.priceWad, leg.asset.decimals());
             } else {
                 if (leg.value == 0) continue;
                 if (!request.collaterals.contains(leg.assetId)) {
@@ -189,29 +188,55 @@ abstract contract CloseOutPlans is Moves {
     }
 
     /// @dev docs/liquidation.md, section 6.
-    function _toUnits(Prepared memory prepared, Snapshot memory snapshot, bool isDeleverage) private view {
+    function _toUnits(Prepared memory prepared, Snapshot memory snapshot, uint256 fixedPenaltyWad) private view {
         Plan memory plan = prepared.plan;
+        uint256 seizedValue = plan.seizedValue;
+        _repayInUnits(prepared, snapshot, true);
+        if (_leavesDust(prepared, snapshot.debtValue)) {
+            uint256 repaidValue = _repayInUnits(prepared, snapshot, false);
+            if (repaidValue == 0) _repayInUnits(prepared, snapshot, true);
+            else seizedValue = seizedValue.min(repaidValue + CloseOutBounds.mostBonus(snapshot, fixedPenaltyWad, repaidValue));
+        }
+
         uint256 beta = plan.penaltyRateWad;
-        uint256 toProtocolRate = isDeleverage ? 0 : beta - _liquidatorRate(prepared.protocol, beta);
-        // found here, not taken from the engine: bad debt is nobody's choice
-        bool isTerminal = _isInsolvent(prepared);
+        uint256 toProtocolRate = fixedPenaltyWad != 0 ? 0 : beta - _liquidatorRate(prepared.protocol, beta);
         bool isAnything;
         for (uint256 i; i < prepared.moves.length; ++i) {
             Move memory move = prepared.moves[i];
             if (!move.isSelected) continue;
             Leg memory leg = prepared.appraisal.legs[i];
-            if (!leg.isDebt) {
-                move.amount = leg.balance.fullMulDiv(plan.seizedValue, snapshot.setCollateralValue);
-                move.toProtocol = move.amount.mulDiv(toProtocolRate, WAD + beta);
-                continue;
-            }
-            uint256 debt = ValueMath.toDebtUp(leg.balance, leg.index);
-            if (plan.roundsRepaidDown) {
-                uint256 burn = leg.balance.fullMulDiv(plan.repaidValue, snapshot.setDebtValue);
-                move.amount = ValueMath.toDebtDown(burn, leg.index);
+            if (leg.isDebt) {
+                if (move.amount != 0 || move.badDebt != 0) isAnything = true;
             } else {
+                move.amount = leg.balance.fullMulDiv(seizedValue, snapshot.setCollateralValue);
+                move.toProtocol = move.amount.mulDiv(toProtocolRate, WAD + beta);
+            }
+        }
+        if (!isAnything) revert NothingToClose();
+    }
+
+    /// @dev Token units of each selected debt, repaid rounded up or down.
+    /// @return repaidValue value of what was repaid, rounded down, at most the plan's
+    function _repayInUnits(Prepared memory prepared, Snapshot memory snapshot, bool isUp)
+        private
+        view
+        returns (uint256 repaidValue)
+    {
+        Plan memory plan = prepared.plan;
+        // found here, not taken from the engine: bad debt is nobody's choice
+        bool isTerminal = _isInsolvent(prepared);
+        for (uint256 i; i < prepared.moves.length; ++i) {
+            Move memory move = prepared.moves[i];
+            Leg memory leg = prepared.appraisal.legs[i];
+            if (!move.isSelected || !leg.isDebt) continue;
+            uint256 debt = ValueMath.toDebtUp(leg.balance, leg.index);
+            if (isUp) {
                 uint256 burn = leg.balance.fullMulDivUp(plan.repaidValue, snapshot.setDebtValue);
                 move.amount = debt.min(ValueMath.toDebtUp(burn, leg.index));
+            } else {
+                uint256 burn = leg.balance.fullMulDiv(plan.repaidValue, snapshot.setDebtValue);
+                move.amount = ValueMath.toDebtDown(burn, leg.index);
+                repaidValue += ValueMath.collateralValue(move.amount, leg.priceWad, leg.asset.decimals());
             }
             uint256 extinguished = move.amount;
             if (isTerminal) {
@@ -223,9 +248,16 @@ abstract contract CloseOutPlans is Moves {
                 move.amount = move.amount.min(extinguished);
             }
             _extinguish(prepared.protocol, leg, move, extinguished, debt);
-            if (extinguished != 0) isAnything = true;
         }
-        if (!isAnything) revert NothingToClose();
+        repaidValue = repaidValue.min(plan.repaidValue);
+    }
+
+    /// @dev Whether rounding repaid up to units brought what is left of a debt, outside the terminal regime, below the least.
+    function _leavesDust(Prepared memory prepared, uint256 debtValue) private pure returns (bool) {
+        uint256 minDebt = prepared.protocol.minDebtValueWad() * RAY_PER_WAD;
+        if (debtValue < minDebt || _isInsolvent(prepared)) return false;
+        (,, uint256 left) = _sumsLeft(prepared);
+        return left != 0 && left < minDebt;
     }
 
     /// @dev Of the penalty rate, what is the liquidator's, rounded up.

@@ -23,9 +23,10 @@ abstract contract Moves is Accounts {
 
     /// @return asset the asset's configuration
     /// @return isNew the account did not hold it before
+    /// @return isRescue the account owes and held it before: no cap stops such a deposit (P16)
     function _addCollateral(address table, AccountId account, uint256 assetId, uint256 amount)
         internal
-        returns (Configuration.Asset memory asset, bool isNew)
+        returns (Configuration.Asset memory asset, bool isNew, bool isRescue)
     {
         if (amount == 0) revert ZeroAmount();
         asset = _assetAt(table, assetId);
@@ -34,10 +35,11 @@ abstract contract Moves is Accounts {
         uint256 header = stored.header;
         uint256 place = header.find(assetId);
         isNew = place == Positions.NOT_FOUND;
+        (uint256 collaterals, uint256 debts) = header.countSides();
+        isRescue = !isNew && debts != 0;
         if (isNew) {
             if (header.find(assetId | Positions.DEBT_SIDE) != Positions.NOT_FOUND) revert AssetHeldAsDebt(assetId);
             _requireAuthorized(account);
-            (uint256 collaterals,) = header.countSides();
             if (collaterals == Positions.MAX_COLLATERALS) revert TooManyAssets(Positions.MAX_COLLATERALS);
             place = header.count();
             stored.header = header.append(assetId);
@@ -49,18 +51,10 @@ abstract contract Moves is Accounts {
     }
 
     /// @dev Checked when the tokens are there: what the Vault holds beyond idle supply is taken for collateral, so that no
-    /// running total has to be kept. Claims and donations count too, against the depositor. No cap stops a top-up of an account
-    /// that owes: it may be what saves it.
-    function _requireCollateralCap(
-        AccountId account,
-        uint256 assetId,
-        Configuration.Asset memory asset,
-        bool isNew
-    ) internal view {
+    /// running total has to be kept. Claims and donations count too, against the depositor.
+    function _requireCollateralCap(uint256 assetId, Configuration.Asset memory asset) internal view {
         uint256 cap = asset.collateralCap();
         if (cap == type(uint112).max) return;
-        (, uint256 debts) = _accounts[account].header.countSides();
-        if (debts != 0 && !isNew) return;
         uint256 held = SafeTransferLib.balanceOf(asset.token(), address(this)) - _supplyStates[assetId].idle;
         if (held > cap) revert CapExceeded(assetId, held, cap);
     }

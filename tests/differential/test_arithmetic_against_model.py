@@ -115,10 +115,6 @@ PAIRS: dict[str, tuple[Callable[[Random], Case], Callable[..., int]]] = {
     "to_debt_shares_down": (debt, debt_shares_down),
     "collateral_value": (collateral_balance, lambda n, price, d: CollateralPosition(0, n, price, d, 0, 0).value),
     "debt_value": (debt_balance, lambda n, index, price, d: DebtPosition(0, n, index, price, d).value),
-    "unit_value": (
-        lambda random: collateral_balance(random)[1:],
-        lambda price, d: DebtPosition(0, 0, 1, price, d).unit_value,
-    ),
     "health_factor": (sums, health_factor),
 }
 

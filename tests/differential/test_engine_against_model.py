@@ -86,7 +86,6 @@ def test_accounts_compared__cover_every_regime_and_every_refusal(told: list[Told
         "below the smallest debt": 1500,
         "leaves the smallest debt": 40,
         "closes all": 1500,
-        "rounds repaid down": 80,
         "opted in restorative": 1000,
         "opted in capped": 300,
         "opted in SetSellsTooMuch": 100,
@@ -112,7 +111,6 @@ def _labels(one: Told) -> list[str]:
         "below the smallest debt": case.snapshot.debt_value < case.terms.min_debt_value,
         "leaves the smallest debt": is_solvent and 0 < left == case.terms.min_debt_value,
         "closes all": left == 0,
-        "rounds repaid down": plan.rounds_repaid_down,
     }
     return [prefix + plan.regime.name.lower(), *(label for label, holds in told_of.items() if holds)]
 

@@ -18,7 +18,7 @@ from closeout.model import (
     Plan,
     Regime,
     SeizedLeg,
-    extinguish,
+    extinguish_all,
     plan_close_out,
     seize,
     selected_collaterals,
@@ -44,6 +44,8 @@ class Settled:
 
     before: World
     plan: Plan
+    rounds_down: bool
+    """Repaid units were rounded down, so that `minDebtValue` is left (docs/liquidation.md, section 6)."""
     seized: dict[int, SeizedLeg]
     extinguished: dict[int, Extinction]
     after: World
@@ -78,18 +80,25 @@ def _grain(world: World, asset_id: int) -> Fraction:
 def settle(world: World) -> Settled | None:
     """Carries out what the world's request asks for; None where it is refused."""
     snapshot = world.snapshot()
+    protocol = world.protocol
     try:
-        plan = plan_close_out(snapshot, world.terms())
+        planned = plan_close_out(snapshot, world.terms())
+        chosen = selected_debts(world.debts, world.debt_set)
+        terms = world.terms()
+        plan, extinguished = extinguish_all(
+            world.debts,
+            chosen,
+            planned,
+            snapshot,
+            min_debt_value=terms.min_debt_value,
+            fixed_penalty_wad=terms.fixed_penalty_wad,
+        )
     except ModelRevert:
         return None
-    protocol = world.protocol
     seized = {
         c.asset_id: seize(c, plan, snapshot, protocol.fee_share_wad, protocol.bonus_floor_wad)
         for c in selected_collaterals(world.collaterals, world.collateral_set)
     }
-    extinguished = {d.asset_id: extinguish(d, plan, snapshot) for d in selected_debts(world.debts, world.debt_set)}
-    if not any(leg.repaid or leg.bad_debt for leg in extinguished.values()):
-        return None
     collateral = {n: amount - (seized[n].seized if n in seized else 0) for n, amount in world.collateral.items()}
     shares = {n: s - (extinguished[n].shares if n in extinguished else 0) for n, s in world.debt_shares.items()}
     after = replace(
@@ -97,28 +106,22 @@ def settle(world: World) -> Settled | None:
         collateral={n: amount for n, amount in collateral.items() if amount},
         debt_shares={n: s for n, s in shares.items() if s},
     )
-    return Settled(world, plan, seized, extinguished, after)
-
-
-def is_rounding_down_unsound(done: Settled) -> bool:
-    """Where the plan rounds repaid units down but seizes for the unrounded value (docs/liquidation.md, section 5).
-
-    There P4 and P13 hold only but for a unit of each debt, and not at all without a `minDebtValue`; the tests of
-    `test_findings.py` say so with numbers.
-    """
-    return done.plan.rounds_repaid_down
+    return Settled(world, planned, plan is not planned, seized, extinguished, after)
 
 
 def check_p4(world: World) -> bool:
     """A close-out never lowers the health factor outside the terminal regime; there C / B stays."""
     done = settle(world)
-    if done is None or is_rounding_down_unsound(done):
+    if done is None:
         return False
     weighted, debt = world.weighted_collateral(), world.total_debt()
     left, owed = done.after.weighted_collateral(), done.after.total_debt()
     if done.plan.regime is not Regime.TERMINAL:
         # W' / B' >= W / B, as products; what is left of the debt may be next to nothing
-        assert left * debt >= weighted * owed - weighted * debt * RELATIVE - NOISE * debt
+        slack = weighted * debt * RELATIVE + NOISE * debt
+        # rounded down against dust, up to a unit of each debt less is repaid than the plan says
+        slack += weighted * done.debt_units() if done.rounds_down else 0
+        assert left * debt >= weighted * owed - slack
         return True
     collateral, rest = world.total_collateral(), done.after.total_collateral()
     units = 2 * done.debt_units()
@@ -156,7 +159,7 @@ def check_p6(world: World) -> bool:
 def _settled_at_target(world: World) -> Settled | None:
     """Carried out, where the specification says that R* is what binds, and filled wholly."""
     done = settle(world)
-    if done is None or done.plan.rounds_repaid_down:
+    if done is None or done.rounds_down:
         return None
     verdict = exact.close_out(world.exact_holdings(), world.exact_debts(), world.exact_rules(), world.exact_request())
     if not verdict.is_target_reached or verdict.margin < Fraction(1, 10**12):
@@ -208,7 +211,7 @@ def check_p12(world: World) -> bool:
 def check_p13(world: World) -> bool:
     """Value seized <= (1 + mean maxBonus) x value repaid; the split adds up to the penalty, to the unit."""
     done = settle(world)
-    if done is None or is_rounding_down_unsound(done):
+    if done is None:
         return False
     values = {n: world.collateral_value(n) for n in done.seized}
     mean = sum((world.max_bonus(n) * value for n, value in values.items()), Fraction(0)) / sum(values.values())
@@ -354,7 +357,7 @@ def check_p21(world: World, random: Random) -> bool:
 def check_p22(world: World) -> bool:
     """After a full restorative close-out another at the same prices and time is refused."""
     done = settle(world.whole())
-    if done is None or done.plan.regime is not Regime.RESTORATIVE or done.plan.rounds_repaid_down:
+    if done is None or done.plan.regime is not Regime.RESTORATIVE or done.rounds_down:
         return False
     try:
         done.after.plan()

@@ -122,14 +122,12 @@ def test_p17_a_set_sells_no_more_where_dust_makes_it_all_of_the_debt() -> None:
     assert part.seized_value() <= settled(world).seized_value() + Fraction(1, MICRO)
 
 
-@pytest.mark.xfail(strict=True, reason="docs/liquidation.md seizes for R where it rounds what is repaid for R down")
 def test_p13_holds_where_repaid_units_are_rounded_down() -> None:
     """740.65 USD are due and leave 59.35 where minDebtValue is 59: 740 are repaid, and 873.96 seized, not 873.20."""
     done = settled(account([("1000", 5180, 1800)], [(0, "1", 800)], min_debt=59))
     assert done.seized_value() <= Fraction(118, 100) * done.repaid_value()
 
 
-@pytest.mark.xfail(strict=True, reason="docs/liquidation.md rounds repaid units down also where there is no minimum")
 def test_p4_holds_without_a_minimum_debt() -> None:
     """899 999.64 of 900 000 USD are due: one unit of debt stays, and 0.40 USD of collateral. H from 0.88 to 0.32."""
     world = account([("990000.1", 8000, 1000)], [(0, "1", 900_000)], min_debt=0)
@@ -137,16 +135,12 @@ def test_p4_holds_without_a_minimum_debt() -> None:
     assert before is not None and (after is None or after >= before * (1 - Fraction(1, 10**9)))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="docs/liquidation.md rounds a single unit of debt down to nothing: NothingToClose"
-)
 def test_p11_a_debt_of_one_coarse_unit_can_be_closed_out() -> None:
     """One unit of a token without decimals, worth 100 000 USD; half of it is due."""
     world = account([("120000", 8000, 800)], [(0, "100000", 1)])
     assert settle(world) is not None
 
 
-@pytest.mark.xfail(strict=True, reason="docs/liquidation.md rounds down also a debt that is repaid wholly")
 def test_section_4_where_a_balance_binds_the_whole_balance_goes() -> None:
     """All of one debt is due and what stays is minDebtValue; with interest a unit of it stays behind all the same."""
     world = account([("1000", 8000, 800)], [(6, "1", 850 * MICRO), (6, "1", 100 * MICRO)])

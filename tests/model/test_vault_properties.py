@@ -396,7 +396,7 @@ def test_p7_a_healthy_account_loses_nothing_to_anyone() -> None:
         before = deepcopy(vault._ledger)
         with pytest.raises(ModelRevert, match="AccountHealthy"):
             vault.close_out("anyone", CloseOutRequest(ACCOUNT))
-        with pytest.raises(ModelRevert, match="AccountHealthy"):
+        with pytest.raises(ModelRevert, match="AccountNotInsolvent"):
             vault.write_off("anyone", ACCOUNT)
         level = vault.parameters.margin_call_health_factor_wad
         if health >= level:

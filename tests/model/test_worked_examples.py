@@ -77,7 +77,6 @@ def test_restorative__ends_a_satoshi_above_the_target(vault: Vault) -> None:
     assert result.plan is not None
     assert result.plan.repaid_value == parse_units("10772.521314016574251107126303456", 27)
     assert result.plan.seized_value == parse_units("11124.716806772789595272298667250", 27)
-    assert not result.plan.rounds_repaid_down
     fee = ether("0.032693877551020408") - ether("0.026155102040816327")
     weth, wbtc = ether("3.708238935590929865"), parse_units("0.18541194", 8)
     factor = ether("1.032693877551020408")

@@ -15,7 +15,6 @@ FUNCTIONS = (
     "bonus_fraction",
     "collateral_value",
     "debt_value",
-    "unit_value",
     "health_factor",
     "to_debt_up",
     "to_debt_down",

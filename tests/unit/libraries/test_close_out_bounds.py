@@ -26,7 +26,6 @@ WHOLE = Snapshot(
     set_weighted_collateral=24_000 * RAY * BPS,
     set_bonus_weighted_collateral=2_700 * RAY * BPS,
     set_debt_value=24_500 * RAY,
-    set_debt_units_value=10**21,
     is_whole_collateral=True,
 )
 TERMS = Terms(

@@ -55,12 +55,6 @@ def test_debt_value__of_whole_units_at_index_one__is_what_the_same_units_of_coll
     assert debts == maths.collateral_value(cases)
 
 
-def test_unit_value__of_one_unit__is_rounded_up(maths: Maths):
-    cases = [(price, decimals) for price in (1, wad(1), 3 * wad(1) // 7, MOST_PRICE) for decimals in DECIMALS]
-    assert maths.unit_value(cases) == [ceil(Fraction(price * 10**9, 10**decimals)) for price, decimals in cases]
-    assert maths.unit_value([(wad(1), 6), (1, 27)]) == [10**21, 1]
-
-
 def test_t17_health_factor__of_any_sums__is_never_above_the_exact_one_and_less_than_a_wad_unit_below(maths: Maths):
     random = Random(3)
     cases = [(sized(random, 194), 1 + sized(random, 180)) for _ in range(500)]

@@ -38,7 +38,6 @@ def answer(world: World, engine: Deployed, plan: Plan) -> None:
         plan.repaid_value,
         plan.seized_value,
         plan.extinguished_value,
-        plan.rounds_repaid_down,
     )
     engine.setAnswer(encode([PLAN], [values]), False, sender=world.stranger)
 
