@@ -16,6 +16,8 @@ from ..world import Asset
 __all__ = ["account_cards", "close_out_table", "costs", "figures", "gains", "parameters", "refusals", "subtitle"]
 
 _REGIMES = ("restorative", "capped", "terminal")
+# A longer table scrolls by itself, so that what follows stays within reach.
+_MOST_ROWS_IN_FULL = 40
 
 
 def subtitle(result: ScenarioResult) -> str:
@@ -265,7 +267,8 @@ def _asset_row(asset: Asset) -> str:
 def _table(headings: Sequence[str], numeric: Sequence[str], rows: Sequence[str]) -> str:
     head = "".join(f"<th>{escape(text)}</th>" for text in headings)
     head += "".join(f'<th class="num">{escape(text)}</th>' for text in numeric)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    kind = "scroll long" if len(rows) > _MOST_ROWS_IN_FULL else "scroll"
+    return f'<div class="{kind}"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def _share(part: Value, whole: Value) -> str:
