@@ -130,7 +130,8 @@ def _asset(name: str, model: AssetModel, debt: int) -> Asset:
             reserve_factor_bps=_units(terms.reserve_factor, _BPS_DECIMALS),
         )
         if model.supply is None:
-            supply = max(_units(ASSET.supply, model.decimals), ASSET.supply_over_debt * debt)
+            # what 112 bits of units carry may be less: 5 192 296 tokens of 27 decimals
+            supply = min(max(_units(ASSET.supply, model.decimals), ASSET.supply_over_debt * debt), MAX_AMOUNT)
         else:
             supply = _units(model.supply, model.decimals)
     return Asset(name, model.decimals, model.feed_decimals, _wad(model.price), collateral, borrowing, supply)
