@@ -33,7 +33,7 @@ contract GasMeter {
         assembly ("memory-safe") {
             let free := mload(0x40)
             mstore(free, shl(224, 0xfeaf968c))
-            let isDone := staticcall(gas(), feed, free, 4, free, 160)
+            pop(staticcall(gas(), feed, free, 4, free, 160))
             answer := mload(add(free, 32))
             updatedAt := mload(add(free, 96))
         }
