@@ -29,8 +29,9 @@ struct CollateralView {
     /// Rounded down.
     uint256 value;
     uint256 liquidationThresholdBps;
-    /// The lowest price at which the account is healthy, all else being equal: below it, it can be liquidated. 0: no price of this
-    /// asset alone makes it so. 2^256 - 1: it cannot be healthy by this asset, or a price is missing.
+    /// The lowest price at which the account is surely healthy, all else being equal: below it, it can be liquidated. Exact to 1e-18
+    /// USD of the account's debt value. 0: no price of this asset alone makes it liquidatable. 2^256 - 1: none makes it healthy, or a
+    /// price is missing.
     uint256 liquidationPriceWad;
 }
 
@@ -44,7 +45,8 @@ struct DebtView {
     uint256 priceWad;
     /// Rounded up.
     uint256 value;
-    /// The highest price at which the account is surely healthy, all else being equal. 0: none, or a price is missing.
+    /// The highest price at which the account is surely healthy, all else being equal. Exact to one unit of each debt. 0: none
+    /// makes it healthy, or a price is missing.
     uint256 liquidationPriceWad;
 }
 
