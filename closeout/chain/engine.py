@@ -148,17 +148,16 @@ class ChainEngine:
         for account in self._world.accounts.values():
             owner = _actor(account.owner)
             account_id = self._account_ids[account.name]
-            inner = []
             for name, units in account.collateral.items():
                 calls += self._purse(name, owner, units)
-                inner.append(self._vault.encode("depositCollateral", account_id, self._ids[name], units))
-            for name, units in account.debt.items():
-                inner.append(self._vault.encode("borrow", account_id, self._ids[name], units, owner))
-            multicall = self._chain.at("Vault", self._vault.address).encode(
-                "multicall", [bytes.fromhex(data[2:]) for data in inner]
-            )
-            calls.append((owner, self._vault.address, multicall))
+            # one call with one check at the end: debts may meet their minimum only together
+            opening = ([], self._amounts(account.debt), self._amounts(account.collateral), [])
+            data = self._vault.encode("rebalance", account_id, opening, owner, b"")
+            calls.append((owner, self._vault.address, data))
         self._settle(calls)
+
+    def _amounts(self, units: Mapping[str, int]) -> list[tuple[int, int]]:
+        return [(self._ids[name], amount) for name, amount in units.items()]
 
     def _purse(self, asset: str, holder: str, units: int) -> list[tuple[str, str, str]]:
         """Gives a holder tokens, and the Vault his approval."""

@@ -2,18 +2,22 @@
 pragma solidity 0.8.30;
 
 /// @title A Chainlink-shaped feed whose answers anyone publishes: local chains and testnets only
+/// @notice Keeps the last round, in one slot: a long price path does not make the chain grow.
 contract TestAggregator {
+    error NoDataPresent(uint80 roundId);
+    error AnswerTooLarge(int256 answer);
+
     uint8 public immutable decimals;
     string public description;
     uint256 public constant version = 4;
 
     struct Round {
-        int192 answer;
+        int128 answer;
         uint64 updatedAt;
+        uint64 roundId;
     }
 
-    uint80 public latestRound;
-    mapping(uint80 => Round) private _rounds;
+    Round private _latest;
 
     event AnswerUpdated(int256 indexed current, uint256 indexed roundId, uint256 updatedAt);
 
@@ -27,20 +31,24 @@ contract TestAggregator {
     }
 
     function publishAt(int192 answer, uint64 updatedAt) public {
-        _rounds[++latestRound] = Round(answer, updatedAt);
-        emit AnswerUpdated(answer, latestRound, updatedAt);
+        if (answer != int128(answer)) revert AnswerTooLarge(answer);
+        uint64 roundId = _latest.roundId + 1;
+        _latest = Round(int128(answer), updatedAt, roundId);
+        emit AnswerUpdated(answer, roundId, updatedAt);
     }
 
+    /// @notice The last round; of earlier ones nothing is kept.
     function getRoundData(uint80 roundId)
-        public
+        external
         view
         returns (uint80, int256 answer, uint256 startedAt, uint256 updatedAt, uint80)
     {
-        Round memory round = _rounds[roundId];
-        return (roundId, round.answer, round.updatedAt, round.updatedAt, roundId);
+        if (roundId != _latest.roundId) revert NoDataPresent(roundId);
+        return latestRoundData();
     }
 
-    function latestRoundData() external view returns (uint80, int256, uint256, uint256, uint80) {
-        return getRoundData(latestRound);
+    function latestRoundData() public view returns (uint80, int256, uint256, uint256, uint80) {
+        Round memory round = _latest;
+        return (round.roundId, round.answer, round.updatedAt, round.updatedAt, round.roundId);
     }
 }
