@@ -10,7 +10,7 @@ from closeout.model import (
     Plan,
     Snapshot,
     Terms,
-    extinguish,
+    extinguish_all,
     health_factor,
     plan_close_out,
     seize,
@@ -86,13 +86,20 @@ def expected_close_out(
     chosen = frozenset(n for n in range(128) if collaterals >> n & 1)
     owed = frozenset(n for n in range(128) if debts >> n & 1)
     snapshot = take_snapshot(positions.collaterals, positions.debts, chosen, owed)
-    plan = plan_close_out(snapshot, terms_of(world, fill, **terms))
+    engine_terms = terms_of(world, fill, **terms)
+    plan, gone = extinguish_all(
+        positions.debts,
+        selected_debts(positions.debts, owed),
+        plan_close_out(snapshot, engine_terms),
+        snapshot,
+        min_debt_value=engine_terms.min_debt_value,
+        fixed_penalty_wad=engine_terms.fixed_penalty_wad,
+    )
     curve = world.parameters.curve
     share = curve.fee_share if fee_share is None else fee_share
     legs = [
         seize(c, plan, snapshot, share, curve.bonus_floor) for c in selected_collaterals(positions.collaterals, chosen)
     ]
-    gone = {d.asset_id: extinguish(d, plan, snapshot) for d in selected_debts(positions.debts, owed)}
     seized = {leg.asset_id: (leg.seized, leg.to_protocol, 0) for leg in legs}
     repaid = {n: (e.repaid, e.bad_debt, 0) for n, e in gone.items()}
     after = _after(positions, {leg.asset_id: leg.seized for leg in legs}, {n: e.shares for n, e in gone.items()})

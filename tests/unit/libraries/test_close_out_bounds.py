@@ -44,7 +44,7 @@ def harness(node: Node) -> Deployed:
 
 
 def plan_of(repaid: int, seized: int, extinguished: int | None = None) -> tuple:
-    return astuple(Plan(Regime.RESTORATIVE, 0, repaid, seized, repaid if extinguished is None else extinguished, False))
+    return astuple(Plan(Regime.RESTORATIVE, 0, repaid, seized, repaid if extinguished is None else extinguished))
 
 
 @pytest.mark.parametrize("seed", range(8))

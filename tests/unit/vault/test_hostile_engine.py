@@ -20,7 +20,7 @@ from tests.support.node import Deployed, reverts
 from tests.support.world import World, account_of, set_of, wad
 
 MOST = 2**256 - 1
-PLAN = "(uint8,uint256,uint256,uint256,uint256,bool)"
+PLAN = "(uint8,uint256,uint256,uint256,uint256)"
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_t73_engine__that_answers_as_ours_does__is_obeyed(world: World, engine: 
 
 def test_t73_engine__with_a_plan_for_a_healthy_account__is_not_even_asked(world: World, engine: Deployed):
     account = world.open_account({world.weth: 10}, {world.usdc: 10_000})
-    answer(world, engine, Plan(Regime.RESTORATIVE, wad("0.05"), 1000 * RAY, 1050 * RAY, 1000 * RAY, False))
+    answer(world, engine, Plan(Regime.RESTORATIVE, wad("0.05"), 1000 * RAY, 1050 * RAY, 1000 * RAY))
     refused(world, account, "AccountHealthy", wad("1.275"))
 
 
@@ -282,8 +282,8 @@ def test_t73_engine__that_names_a_solvent_account_terminal__writes_nothing_off(w
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\x00" * 191, encode(["uint256"] * 6, [7, 0, 0, 0, 0, 0]), encode(["uint256"] * 6, [1, 0, 0, 0, 0, 2])],
-    ids=["nothing", "too short", "no such regime", "no such bool"],
+    [b"", b"\x00" * 159, encode(["uint256"] * 5, [7, 0, 0, 0, 0])],
+    ids=["nothing", "too short", "no such regime"],
 )
 def test_t73_engine__whose_answer_is_no_plan__is_refused(world: World, engine: Deployed, data: bytes):
     account = restorative_account(world)
