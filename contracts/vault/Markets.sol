@@ -93,8 +93,8 @@ abstract contract Markets is VaultBase {
             ratePerYear: uint32(rate)
         });
         _supplyStates[assetId] = SupplyState({
-            idle: market.idle.toUint112(),
-            shares: market.supplyShares.toUint144()
+            idle: market.idle.toUint120(),
+            shares: market.supplyShares.toUint136()
         });
     }
 

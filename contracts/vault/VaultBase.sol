@@ -21,10 +21,11 @@ abstract contract VaultBase is IVaultEvents {
         uint32 ratePerYear;
     }
 
-    /// @dev Supply side of an asset, one slot. `shares` include what the treasury has not collected yet.
+    /// @dev Supply side of an asset, one slot. `shares` include what the treasury has not collected yet. Caps are 112 bits: the
+    /// wider fields leave room for 256 times as much from interest, so that a repayment never meets the end of a field.
     struct SupplyState {
-        uint112 idle;
-        uint144 shares;
+        uint120 idle;
+        uint136 shares;
     }
 
     /// @dev What close-outs change per collateral, one slot: the penalty splitter's claim (units), and the value (WAD) taken
