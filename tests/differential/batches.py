@@ -17,6 +17,8 @@ from tests.support.node import Deployed, Node
 BATCH = 500
 MAX_TARGET = 2 * WAD
 GAS = hex(2_000_000_000)
+PLAN_WORDS = len(fields(Plan))
+REFUSAL_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def ask_engine(harness: Deployed, engine: Deployed, cases: Sequence[tuple[Snapsh
     """The engine's plan or refusal for each case: the structs of the model are those of interfaces/Types.sol."""
     rows = [(*_values(Snapshot)(snapshot), *_values(Terms)(terms)) for snapshot, terms in cases]
     words = call_batched(harness, "plans", [int(engine.address, 16), MAX_TARGET], rows)
-    return [_answer(harness.node, row) for row in in_batches(words, 12)]
+    return [_answer(harness.node, row) for row in in_batches(words, PLAN_WORDS + 2 * REFUSAL_WORDS)]
 
 
 def in_batches(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
@@ -86,11 +88,11 @@ def _selectors(contract: Deployed) -> Iterable[tuple[str, str]]:
 
 
 def _answer(node: Node, words: tuple[int, ...]) -> Answer:
-    refusal = _refusal(node, words[6:9])
+    plan, refusals = words[:PLAN_WORDS], words[PLAN_WORDS:]
+    refusal = _refusal(node, refusals[:REFUSAL_WORDS])
     if refusal:
         return Answer(refusal, None)
-    plan = Plan(Regime(words[0]), words[1], words[2], words[3], words[4], bool(words[5]))
-    return Answer(plan, _refusal(node, words[9:12]))
+    return Answer(Plan(Regime(plan[0]), *plan[1:]), _refusal(node, refusals[REFUSAL_WORDS:]))
 
 
 def _refusal(node: Node, words: tuple[int, ...]) -> Refusal | None:

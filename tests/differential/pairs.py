@@ -1,0 +1,230 @@
+"""A Vault on a chain beside the reference model: the same histories, every answer and every balance compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from closeout.chain.abi import ContractAbi, Function
+from closeout.model import (
+    INSURANCE_FUND,
+    MAX_UINT256,
+    PENALTY_SPLITTER,
+    TREASURY,
+    AccountId,
+    CloseOutRequest,
+    CloseOutResult,
+    ModelRevert,
+    Vault,
+)
+from closeout.units import WAD
+from tests.differential.plays import ACCOUNTS, HOLDERS, USERS, Move, Play, Step
+from tests.differential.settings import Setting
+from tests.differential.simulation import Block, Call, Outcome, simulate, words_of
+from tests.support.node import Deployed, Node, actor
+from tests.support.world import EVERYTHING, NEVER, Result, World, account_of
+
+PURSE = 2**160
+"""What every user has of every token: more than any history moves."""
+
+
+@dataclass
+class Pair:
+    """One protocol on both sides. `counts`: how often which move was answered how."""
+
+    setting: Setting
+    world: World
+    view: Deployed
+    publisher: Deployed
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, setting: Setting, node: Node) -> Pair:
+        world = setting.on_chain(node)
+        for asset in world.assets:
+            for user in USERS:
+                world.give(actor(user), asset, PURSE)
+        view, publisher = (node.deploy(name, sender=World.governor) for name in ("WholeView", "FeedPublisher"))
+        return cls(setting, world, view, publisher)
+
+    def __post_init__(self) -> None:
+        self._functions: dict[str, Function] = ContractAbi(self.world.node.artifacts["IVault"]).functions
+
+    # ------------------------------------------------------------------------------------------------------ playing
+
+    def check(self, play: Play, where: str) -> int:
+        """Plays a history on both sides and compares every step; returns how many there were."""
+        steps: list[Step] = []
+        states: list[list[int]] = []
+        for step in play:
+            steps.append(step)
+            states.append(self._state_of(play))
+        blocks = [Block(step.time, [self._call(step.move), self._look()]) for step in steps]
+        [outcomes] = simulate(self.world.node.rpc, [blocks])
+        for number, (step, state) in enumerate(zip(steps, states, strict=True)):
+            place = f"{where}, step {number} at {step.time}: {step.move.caller}: {step.move.name} {step.move.arguments}"
+            answered, seen = outcomes[2 * number : 2 * number + 2]
+            assert seen.is_done, f"{place}: what came of it cannot be read: {self.world.node.decode_revert(seen.data)}"
+            self._compare_answer(step, answered, place)
+            self._compare_state(state, words_of(seen.data), place)
+            self._count(step)
+        return len(steps)
+
+    def _count(self, step: Step) -> None:
+        name = step.move.name
+        self.counts[f"{name}: {step.refusal.name if step.refusal else 'done'}"] += 1
+        if isinstance(step.answer, CloseOutResult):
+            self.counts[f"{name}: {_kind(step.answer)}"] += 1
+
+    # --------------------------------------------------------------------------------------------------- translation
+
+    def address_of(self, party: str) -> str:
+        special = {
+            TREASURY: self.world.treasury,
+            INSURANCE_FUND: self.world.fund.address,
+            PENALTY_SPLITTER: self.world.splitter.address,
+        }
+        return special.get(party) or actor(party)
+
+    def on_chain(self, value: Any) -> Any:
+        """A value of the model as the contracts have it: parties as addresses, accounts as ids, sets as bits."""
+        if isinstance(value, str):
+            return self.address_of(value)
+        if isinstance(value, AccountId):
+            return account_of(self.address_of(value.owner), value.index)
+        if isinstance(value, frozenset):
+            return sum(1 << n for n in value)
+        if isinstance(value, CloseOutRequest):
+            return self._request(value)
+        return value
+
+    def _request(self, request: CloseOutRequest) -> tuple[Any, ...]:
+        sets = [EVERYTHING if s is None else self.on_chain(s) for s in (request.collaterals, request.debts)]
+        assert request.receiver is not None
+        return (
+            self.on_chain(request.account),
+            *sets,
+            request.fill_wad,
+            request.deadline if request.deadline != MAX_UINT256 else NEVER,
+            self.address_of(request.receiver),
+            *(self.on_chain(s) for s in (request.as_claims, request.from_shares, request.from_claims)),
+            list(request.least_seized.items()),
+            list(request.most_repaid.items()),
+        )
+
+    def _call(self, move: Move) -> Call:
+        world = self.world
+        if move.name == "prices":
+            feeds = [asset.feed.address for asset in world.assets]
+            data = self.publisher.publish.data(feeds, list(move.arguments[1]))
+            return Call(world.governor, self.publisher.address, "0x" + data.hex())
+        if move.name == "split":
+            data = world.splitter.split.data(*move.arguments)
+            return Call(self.address_of(move.caller), world.splitter.address, "0x" + data.hex())
+        arguments = [self.on_chain(value) for value in move.arguments]
+        return Call(
+            self.address_of(move.caller), world.vault.address, self._functions[move.function].encode(*arguments)
+        )
+
+    def _look(self) -> Call:
+        accounts = [self.on_chain(account) for account in ACCOUNTS]
+        tokens = [asset.token.address for asset in self.world.assets]
+        holders = [self.address_of(holder) for holder in HOLDERS]
+        data = self.view.read.data(self.world.vault.address, accounts, tokens, holders)
+        return Call(World.stranger, self.view.address, "0x" + data.hex())
+
+    # -------------------------------------------------------------------------------------------------------- answers
+
+    def _compare_answer(self, step: Step, outcome: Outcome, place: str) -> None:
+        if step.refusal is not None:
+            assert not outcome.is_done, f"{place}: the model refuses with {step.refusal}"
+            revert = self.world.node.decode_revert(outcome.data)
+            assert _is_same_refusal(step, revert.name), f"{place}: {revert}, the model refuses with {step.refusal}"
+            if revert.name not in ANY_LEG:
+                assert revert.arguments == self._arguments_of(step.refusal), f"{place}: {revert}, model {step.refusal}"
+            return
+        assert outcome.is_done, (
+            f"{place}: {self.world.node.decode_revert(outcome.data)}, the model answers {step.answer}"
+        )
+        if isinstance(step.answer, CloseOutResult):
+            said = Result.of(self._functions["closeOut"].decode(outcome.data))
+            assert said == result_of(step.answer), f"{place}: {said}, the model {step.answer}"
+        elif isinstance(step.answer, int):
+            assert int(outcome.data, 16) == step.answer, f"{place}: {int(outcome.data, 16)}, the model {step.answer}"
+
+    def _arguments_of(self, refusal: ModelRevert) -> tuple[Any, ...]:
+        return tuple(self.on_chain(value) for value in refusal.values)
+
+    # --------------------------------------------------------------------------------------------------------- state
+
+    def _state_of(self, play: Play) -> list[tuple[str, int]]:
+        """The model's state, named, in the order of WholeView."""
+        return list(_state(play.vault, play))
+
+    def _compare_state(self, expected: list[tuple[str, int | None]], words: list[int], place: str) -> None:
+        assert len(words) == len(expected), place
+        for (name, value), word in zip(expected, words, strict=True):
+            assert value is None or value == word, f"{place}: {name} is {word}, in the model {value}"
+
+
+def _kind(answer: CloseOutResult) -> str:
+    if not answer.is_executed:
+        return "put on call"
+    return "opted in" if answer.health_factor_before_wad >= WAD else answer.regime.name.lower()
+
+
+def result_of(answer: CloseOutResult) -> Result:
+    """A close-out of the model in the shape of the contracts'."""
+    return Result(
+        answer.regime,
+        answer.is_executed,
+        answer.penalty_rate_wad,
+        answer.health_factor_before_wad,
+        answer.health_factor_after_wad,
+        {leg.asset_id: (leg.seized, leg.to_protocol, leg.to_insurance) for leg in answer.seized},
+        {leg.asset_id: (leg.repaid, leg.bad_debt, leg.covered) for leg in answer.repaid},
+    )
+
+
+# Legs of a close-out are looked at in the order in which the account took them on, in the model in that of the assets:
+# which of several that fail is found first is nobody's concern.
+UNPAID = {"InsufficientClaim", "InsufficientShares"}
+ANY_LEG = {"SlippageExceeded", *UNPAID}
+
+
+def _is_same_refusal(step: Step, name: str) -> bool:
+    assert step.refusal is not None
+    return name == step.refusal.name or (step.move.name == "close out" and {name, step.refusal.name} <= UNPAID)
+
+
+def _state(vault: Vault, play: Play) -> Any:
+    count = len(vault.assets)
+    for account in ACCOUNTS:
+        position, health, times = vault.position_of(account), vault.health_of(account), vault.times_of(account)
+        yield from ((f"collateral {n} of {account}", position.collateral.get(n, 0)) for n in range(count))
+        yield from ((f"debt {n} of {account}", position.debt.get(n, 0)) for n in range(count))
+        yield f"collateral value of {account}", health.collateral_value
+        yield f"borrowing power of {account}", health.borrowing_power
+        yield f"maintenance value of {account}", health.maintenance_value
+        yield f"debt value of {account}", health.debt_value
+        yield f"health factor of {account}", health.health_factor_wad
+        yield f"time of the call of {account}", times.called_at
+        yield f"time of the last action of {account}", times.acted_at
+        terms = play.deleverages.get(account)
+        yield f"trigger of {account}", terms.trigger_health_factor_wad if terms else 0
+        yield f"target of {account}", terms.target_health_factor_wad if terms else 0
+        yield f"penalty of {account}", terms.penalty_wad if terms else 0
+    for n in range(count):
+        market = vault.market_of(n)
+        yield f"idle {n}", market.idle
+        yield f"debt {n}", market.debt
+        yield f"supply shares {n}", market.supply_shares
+        yield f"index {n}", market.index
+        yield f"rate {n}", market.rate
+        yield f"balance of the Vault {n}", vault.balance_of(n)
+        for holder in HOLDERS:
+            yield f"supply shares {n} of {holder}", vault.supply_shares_of(n, holder)
+            yield f"claim {n} of {holder}", vault.claim_of(holder, n)
+            # what the splitter pays out in tokens is no part of the model
+            yield f"wallet {n} of {holder}", PURSE + vault.wallet_of(holder, n) if holder in USERS else None
