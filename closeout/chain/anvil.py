@@ -40,12 +40,14 @@ def find_anvil() -> Path:
 class Anvil:
     """A context manager: a fresh chain with manual mining, reached over IPC, gone when left, also on an interrupt.
 
-    `port` 0 takes a free one. Raises EnvironmentProblem where a wanted port is busy or Anvil does not start.
+    `port` 0 takes a free one; of past states the last `states` (at least 1) can be read. Raises EnvironmentProblem where
+    a wanted port is busy or Anvil does not start.
     """
 
-    def __init__(self, port: int = 0, chain_id: int = 31337, extra: tuple[str, ...] = ()) -> None:
+    def __init__(self, port: int = 0, chain_id: int = 31337, states: int = 64, extra: tuple[str, ...] = ()) -> None:
         self._wanted_port = port
         self._chain_id = chain_id
+        self._states = states
         self._extra = extra
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
@@ -61,7 +63,9 @@ class Anvil:
         command = [
             str(binary), "--ipc", str(socket_path), "--port", str(self.port), "--chain-id", str(self._chain_id),
             "--silent", "--no-mining", "--auto-impersonate", "--order", "fifo", "--base-fee", "0", "--gas-price", "0",
-            "--gas-limit", str(GAS_LIMIT), "--hardfork", compiler_settings().evm_version, *self._extra,
+            "--gas-limit", str(GAS_LIMIT), "--hardfork", compiler_settings().evm_version,
+            # else Anvil writes a state per block to disk, in the user's home, and leaves it there when it is killed
+            "--prune-history", str(self._states), *self._extra,
         ]  # fmt: skip
         with log_path.open("wb") as log:
             # a session of its own: Ctrl-C in the terminal reaches us, and we end the chain in order

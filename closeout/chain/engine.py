@@ -69,8 +69,7 @@ class ChainEngine:
     name = "chain"
 
     def __init__(self, port: int = 0, log: TextIO | None = None) -> None:
-        # only the latest state is ever read: Anvil would keep one per block, and write them to disk after some hundreds
-        self._anvil = Anvil(port, extra=("--prune-history",))
+        self._anvil = Anvil(port, states=1)
         self._log = log
         self._deployer = _actor("deployer")
         self._lender = _actor("lender")

@@ -15,10 +15,12 @@ library InterestMath {
     /// @notice The index after `elapsed` seconds at `ratePerYear`, rounded up; saturates at `MAX_INDEX` instead of
     /// overflowing, so that a market that nobody touched for a century can still be repaid and closed out.
     function grow(uint256 index, uint256 ratePerYear, uint256 elapsed) internal pure returns (uint256) {
-        if (ratePerYear == 0 || elapsed == 0) return index;
-        uint256 exponent = FixedPointMathLib.min(ratePerYear * (WAD / RATE_ONE) * elapsed / YEAR, MAX_EXPONENT);
-        uint256 growth = uint256(FixedPointMathLib.expWad(int256(exponent)));
-        return FixedPointMathLib.min(FixedPointMathLib.divUp(index * growth, WAD), MAX_INDEX);
+        unchecked {
+            if (ratePerYear == 0 || elapsed == 0) return index;
+            uint256 exponent = FixedPointMathLib.min(ratePerYear * (WAD / RATE_ONE) * elapsed / YEAR, MAX_EXPONENT);
+            uint256 growth = uint256(FixedPointMathLib.expWad(int256(exponent)));
+            return FixedPointMathLib.min(FixedPointMathLib.divUp(index * growth, WAD), MAX_INDEX);
+        }
     }
 
     /// @notice Two slopes that meet at `kinkWad`; rounded down, at most `MAX_RATE`.

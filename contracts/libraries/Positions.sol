@@ -5,6 +5,7 @@ pragma solidity 0.8.30;
 /// @notice Header, from the lowest bit: 15 entries of 8 bits, number of entries 8, time of the margin call 40, time of
 /// the last borrow or withdrawal with debt left 40, flags 8. An entry is an asset id (7 bits) and the side (top bit: debt).
 /// Balances stand in the order of the entries: collateral in token units, debts in debt shares.
+/// @dev Unchecked: counts stay below 16, and places come from a count or from `find`.
 library Positions {
     uint256 internal constant MAX_COLLATERALS = 10;
     uint256 internal constant MAX_DEBTS = 5;
@@ -53,86 +54,102 @@ library Positions {
 
     /// @notice Where `entry` stands in the list, or `NOT_FOUND`.
     function find(uint256 header, uint256 entry) internal pure returns (uint256) {
-        uint256 entries = count(header);
-        for (uint256 i; i < entries; ++i) {
-            if (entryAt(header, i) == entry) return i;
+        unchecked {
+            uint256 entries = count(header);
+            for (uint256 i; i < entries; ++i) {
+                if (entryAt(header, i) == entry) return i;
+            }
+            return NOT_FOUND;
         }
-        return NOT_FOUND;
     }
 
     /// @notice How many collaterals and debts the list has.
     function countSides(uint256 header) internal pure returns (uint256 collaterals, uint256 debts) {
-        uint256 entries = count(header);
-        for (uint256 i; i < entries; ++i) {
-            if (entryAt(header, i) & DEBT_SIDE != 0) ++debts;
+        unchecked {
+            uint256 entries = count(header);
+            for (uint256 i; i < entries; ++i) {
+                if (entryAt(header, i) & DEBT_SIDE != 0) ++debts;
+            }
+            collaterals = entries - debts;
         }
-        collaterals = entries - debts;
     }
 
     /// @notice The header with `entry` appended to its list.
     function append(uint256 header, uint256 entry) internal pure returns (uint256) {
-        uint256 entries = count(header);
-        // the place behind the last entry is zero: entries are cleared when they are removed
-        return (header | (entry << (entries * 8))) + (uint256(1) << COUNT_SHIFT);
+        unchecked {
+            uint256 entries = count(header);
+            // the place behind the last entry is zero: entries are cleared when they are removed
+            return (header | (entry << (entries * 8))) + (uint256(1) << COUNT_SHIFT);
+        }
     }
 
     // ---------------------------------------------------------------------------------------------------- balances
 
     function balanceAt(Account storage account, uint256 index) internal view returns (uint256) {
-        uint256 pair = account.balances[index / 2];
-        return index & 1 == 0 ? uint128(pair) : pair >> 128;
+        unchecked {
+            uint256 pair = account.balances[index / 2];
+            return index & 1 == 0 ? uint128(pair) : pair >> 128;
+        }
     }
 
     /// @dev `balance` < 2^128: callers bound amounts and shares by 112 bits.
     function setBalanceAt(Account storage account, uint256 index, uint256 balance) internal {
-        uint256 pair = account.balances[index / 2];
-        account.balances[index / 2] =
-            index & 1 == 0 ? (pair >> 128 << 128) | balance : uint128(pair) | (balance << 128);
+        unchecked {
+            uint256 pair = account.balances[index / 2];
+            account.balances[index / 2] =
+                index & 1 == 0 ? (pair >> 128 << 128) | balance : uint128(pair) | (balance << 128);
+        }
     }
 
     /// @notice Takes an entry with its balance out of the list; the last one moves into its place.
     /// @return the header without it, to be stored by the caller
     function removeAt(Account storage account, uint256 header, uint256 index) internal returns (uint256) {
-        uint256 last = count(header) - 1;
-        if (index != last) {
-            setBalanceAt(account, index, balanceAt(account, last));
-            header = (header & ~(uint256(0xff) << (index * 8))) | (entryAt(header, last) << (index * 8));
+        unchecked {
+            uint256 last = count(header) - 1;
+            if (index != last) {
+                setBalanceAt(account, index, balanceAt(account, last));
+                header = (header & ~(uint256(0xff) << (index * 8))) | (entryAt(header, last) << (index * 8));
+            }
+            setBalanceAt(account, last, 0);
+            return (header & ~(uint256(0xff) << (last * 8))) - (uint256(1) << COUNT_SHIFT);
         }
-        setBalanceAt(account, last, 0);
-        return (header & ~(uint256(0xff) << (last * 8))) - (uint256(1) << COUNT_SHIFT);
     }
 
     /// @notice All balances of an account, in the order of the entries.
     function balancesOf(Account storage account, uint256 entries) internal view returns (uint256[] memory balances) {
-        balances = new uint256[](entries);
-        for (uint256 i; i < entries; i += 2) {
-            uint256 pair = account.balances[i / 2];
-            balances[i] = uint128(pair);
-            if (i + 1 < entries) balances[i + 1] = pair >> 128;
+        unchecked {
+            balances = new uint256[](entries);
+            for (uint256 i; i < entries; i += 2) {
+                uint256 pair = account.balances[i / 2];
+                balances[i] = uint128(pair);
+                if (i + 1 < entries) balances[i + 1] = pair >> 128;
+            }
         }
     }
 
     /// @notice Writes all balances back, leaving out those that are 0 together with their entries.
     /// @return the header with the new list, to be stored by the caller
     function store(Account storage account, uint256 header, uint256[] memory balances) internal returns (uint256) {
-        uint256 entries = balances.length;
-        uint256 list;
-        uint256 kept;
-        uint256 pair;
-        for (uint256 i; i < entries; ++i) {
-            if (balances[i] == 0) continue;
-            list |= entryAt(header, i) << (kept * 8);
-            if (kept & 1 == 0) {
-                pair = balances[i];
-            } else {
-                account.balances[kept / 2] = pair | (balances[i] << 128);
+        unchecked {
+            uint256 entries = balances.length;
+            uint256 list;
+            uint256 kept;
+            uint256 pair;
+            for (uint256 i; i < entries; ++i) {
+                if (balances[i] == 0) continue;
+                list |= entryAt(header, i) << (kept * 8);
+                if (kept & 1 == 0) {
+                    pair = balances[i];
+                } else {
+                    account.balances[kept / 2] = pair | (balances[i] << 128);
+                }
+                ++kept;
             }
-            ++kept;
+            if (kept & 1 != 0) account.balances[kept / 2] = pair;
+            for (uint256 i = (kept + 1) / 2; i < (entries + 1) / 2; ++i) {
+                account.balances[i] = 0;
+            }
+            return (header & ~LIST_MASK) | list | (kept << COUNT_SHIFT);
         }
-        if (kept & 1 != 0) account.balances[kept / 2] = pair;
-        for (uint256 i = (kept + 1) / 2; i < (entries + 1) / 2; ++i) {
-            account.balances[i] = 0;
-        }
-        return (header & ~LIST_MASK) | list | (kept << COUNT_SHIFT);
     }
 }

@@ -6,6 +6,8 @@ import {RAY_PER_WAD, SHARE_SCALE, WAD_PER_BPS} from "./Units.sol";
 
 /// @title Values, health and debt shares
 /// @notice docs/liquidation.md, sections 1 and 2. Values in RAY, prices in WAD, weighted values in RAY times bps.
+/// @dev Unchecked: amounts and shares below 2^120, prices below 2^100, the index below 2^72 (widths of section 1) leave every
+/// product below 2^256.
 library ValueMath {
     using FixedPointMathLib for uint256;
 
@@ -29,26 +31,36 @@ library ValueMath {
 
     /// @notice Health factor, rounded down; without debt the largest uint256.
     function healthFactor(uint256 weighted, uint256 debt) internal pure returns (uint256) {
-        return debt == 0 ? type(uint256).max : weighted * WAD_PER_BPS / debt;
+        unchecked {
+            return debt == 0 ? type(uint256).max : weighted * WAD_PER_BPS / debt;
+        }
     }
 
     /// @notice Token units owed for debt shares, rounded up.
     function toDebtUp(uint256 shares, uint256 index) internal pure returns (uint256) {
-        return (shares * index).divUp(SHARE_SCALE);
+        unchecked {
+            return (shares * index).divUp(SHARE_SCALE);
+        }
     }
 
     /// @notice Token units that debt shares stand for, rounded down.
     function toDebtDown(uint256 shares, uint256 index) internal pure returns (uint256) {
-        return shares * index / SHARE_SCALE;
+        unchecked {
+            return shares * index / SHARE_SCALE;
+        }
     }
 
     /// @notice Debt shares for token units borrowed, rounded up, against the borrower.
     function toDebtSharesUp(uint256 assets, uint256 index) internal pure returns (uint256) {
-        return (assets * SHARE_SCALE).divUp(index);
+        unchecked {
+            return (assets * SHARE_SCALE).divUp(index);
+        }
     }
 
     /// @notice Debt shares for token units repaid, rounded down.
     function toDebtSharesDown(uint256 assets, uint256 index) internal pure returns (uint256) {
-        return assets * SHARE_SCALE / index;
+        unchecked {
+            return assets * SHARE_SCALE / index;
+        }
     }
 }

@@ -21,6 +21,7 @@ library PriceReader {
             if (status != PriceStatus.Fresh) {
                 revert PriceStale(assetId, block.timestamp - updatedAt, asset.heartbeat());
             }
+            if (priceWad == 0 || priceWad > ChainlinkReader.MAX_PRICE_WAD) revert PriceMissing(assetId);
             return priceWad;
         }
         (priceWad, updatedAt) = ChainlinkReader.read(asset.feed(), asset.feedDecimals());

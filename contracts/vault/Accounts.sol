@@ -52,33 +52,35 @@ abstract contract Accounts is Markets {
 
     /// @dev Loads an account: every balance once, every price once. docs/liquidation.md, section 2.
     function _appraise(address table, AccountId account) internal view returns (Appraisal memory appraisal) {
-        Positions.Account storage stored = _accounts[account];
-        uint256 header = stored.header;
-        uint256 entries = header.count();
-        uint256[] memory balances = stored.balancesOf(entries);
-        Leg[] memory legs = new Leg[](entries);
-        (appraisal.header, appraisal.legs) = (header, legs);
-        for (uint256 i; i < entries; ++i) {
-            Leg memory leg = legs[i];
-            uint256 entry = header.entryAt(i);
-            leg.assetId = entry & ~Positions.DEBT_SIDE;
-            leg.isDebt = entry & Positions.DEBT_SIDE != 0;
-            leg.balance = balances[i];
-            Configuration.Asset memory asset = Configuration.asset(table, leg.assetId);
-            leg.asset = asset;
-            leg.priceWad = PriceReader.read(asset, leg.assetId);
-            if (leg.isDebt) {
-                leg.index = _indexOf(leg.assetId);
-                leg.value = ValueMath.debtValue(leg.balance, leg.index, leg.priceWad, asset.decimals());
-                appraisal.debtValue += leg.value;
-            } else {
-                uint256 value = ValueMath.collateralValue(leg.balance, leg.priceWad, asset.decimals());
-                leg.value = value;
-                appraisal.collateralValue += value;
-                leg.thresholdBps = asset.thresholdBps(block.timestamp);
-                appraisal.weightedCollateral += value * leg.thresholdBps;
-                appraisal.bonusWeightedCollateral += value * asset.maxBonusBps();
-                appraisal.borrowingPower += value * asset.ltvBps();
+        unchecked {
+            Positions.Account storage stored = _accounts[account];
+            uint256 header = stored.header;
+            uint256 entries = header.count();
+            uint256[] memory balances = stored.balancesOf(entries);
+            Leg[] memory legs = new Leg[](entries);
+            (appraisal.header, appraisal.legs) = (header, legs);
+            for (uint256 i; i < entries; ++i) {
+                Leg memory leg = legs[i];
+                uint256 entry = header.entryAt(i);
+                leg.assetId = entry & ~Positions.DEBT_SIDE;
+                leg.isDebt = entry & Positions.DEBT_SIDE != 0;
+                leg.balance = balances[i];
+                Configuration.Asset memory asset = Configuration.asset(table, leg.assetId);
+                leg.asset = asset;
+                leg.priceWad = PriceReader.read(asset, leg.assetId);
+                if (leg.isDebt) {
+                    leg.index = _indexOf(leg.assetId);
+                    leg.value = ValueMath.debtValue(leg.balance, leg.index, leg.priceWad, asset.decimals());
+                    appraisal.debtValue += leg.value;
+                } else {
+                    uint256 value = ValueMath.collateralValue(leg.balance, leg.priceWad, asset.decimals());
+                    leg.value = value;
+                    appraisal.collateralValue += value;
+                    leg.thresholdBps = asset.thresholdBps(block.timestamp);
+                    appraisal.weightedCollateral += value * leg.thresholdBps;
+                    appraisal.bonusWeightedCollateral += value * asset.maxBonusBps();
+                    appraisal.borrowingPower += value * asset.ltvBps();
+                }
             }
         }
     }

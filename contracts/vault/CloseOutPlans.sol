@@ -27,6 +27,8 @@ import {Moves} from "./Moves.sol";
 
 /// @title What a close-out would do: load, plan, check, turn into token units
 /// @notice Everything that preview and execution share.
+/// @dev Unchecked where only sums of at most 15 values below 2^240 are formed, and what is taken off was bounded by
+/// `CloseOutBounds` before; checked where a figure of the engine enters.
 abstract contract CloseOutPlans is Moves {
     using AssetSets for AssetSet;
     using Configuration for Configuration.Asset;
@@ -132,44 +134,48 @@ abstract contract CloseOutPlans is Moves {
         view
         returns (Snapshot memory snapshot)
     {
-        Appraisal memory appraisal = prepared.appraisal;
-        snapshot.collateralValue = appraisal.collateralValue;
-        snapshot.weightedCollateral = appraisal.weightedCollateral;
-        snapshot.bonusWeightedCollateral = appraisal.bonusWeightedCollateral;
-        snapshot.debtValue = appraisal.debtValue;
-        snapshot.isWholeCollateral = true;
-        Move[] memory moves = new Move[](appraisal.legs.length);
-        prepared.moves = moves;
-        for (uint256 i; i < moves.length; ++i) {
-            Leg memory leg = appraisal.legs[i];
-            if (leg.isDebt) {
-                if (!request.debts.contains(leg.assetId)) continue;
-                snapshot.setDebtValue += leg.value;
-            } else {
-                if (leg.value == 0) continue;
-                if (!request.collaterals.contains(leg.assetId)) {
-                    snapshot.isWholeCollateral = false;
-                    continue;
+        unchecked {
+            Appraisal memory appraisal = prepared.appraisal;
+            snapshot.collateralValue = appraisal.collateralValue;
+            snapshot.weightedCollateral = appraisal.weightedCollateral;
+            snapshot.bonusWeightedCollateral = appraisal.bonusWeightedCollateral;
+            snapshot.debtValue = appraisal.debtValue;
+            snapshot.isWholeCollateral = true;
+            Move[] memory moves = new Move[](appraisal.legs.length);
+            prepared.moves = moves;
+            for (uint256 i; i < moves.length; ++i) {
+                Leg memory leg = appraisal.legs[i];
+                if (leg.isDebt) {
+                    if (!request.debts.contains(leg.assetId)) continue;
+                    snapshot.setDebtValue += leg.value;
+                } else {
+                    if (leg.value == 0) continue;
+                    if (!request.collaterals.contains(leg.assetId)) {
+                        snapshot.isWholeCollateral = false;
+                        continue;
+                    }
+                    snapshot.setCollateralValue += leg.value;
+                    snapshot.setWeightedCollateral += leg.value * leg.thresholdBps;
+                    snapshot.setBonusWeightedCollateral += leg.value * leg.asset.maxBonusBps();
                 }
-                snapshot.setCollateralValue += leg.value;
-                snapshot.setWeightedCollateral += leg.value * leg.thresholdBps;
-                snapshot.setBonusWeightedCollateral += leg.value * leg.asset.maxBonusBps();
+                moves[i].isSelected = true;
             }
-            moves[i].isSelected = true;
         }
     }
 
     /// @dev The largest value that the size buckets of the selected collaterals let a close-out seize, RAY.
     function _bucketLimit(Prepared memory prepared, uint256 setValue) private view returns (uint256 limit) {
-        limit = type(uint256).max;
-        for (uint256 i; i < prepared.moves.length; ++i) {
-            Leg memory leg = prepared.appraisal.legs[i];
-            uint256 capacity = leg.asset.bucketCapacityWad();
-            if (!prepared.moves[i].isSelected || leg.isDebt || capacity == 0) continue;
-            uint256 level = capacity.zeroFloorSub(_bucketUsed(leg)) * RAY_PER_WAD;
-            limit = limit.min(level.fullMulDiv(setValue, leg.value));
+        unchecked {
+            limit = type(uint256).max;
+            for (uint256 i; i < prepared.moves.length; ++i) {
+                Leg memory leg = prepared.appraisal.legs[i];
+                uint256 capacity = leg.asset.bucketCapacityWad();
+                if (!prepared.moves[i].isSelected || leg.isDebt || capacity == 0) continue;
+                uint256 level = capacity.zeroFloorSub(_bucketUsed(leg)) * RAY_PER_WAD;
+                limit = limit.min(level.fullMulDiv(setValue, leg.value));
+            }
+            if (limit != type(uint256).max) limit = limit.max(prepared.protocol.bucketMinimumWad() * RAY_PER_WAD);
         }
-        if (limit != type(uint256).max) limit = limit.max(prepared.protocol.bucketMinimumWad() * RAY_PER_WAD);
     }
 
     /// @dev Size buckets are for the shallow part of a crash: where the engine may cut, what was seized counts.
@@ -222,42 +228,46 @@ abstract contract CloseOutPlans is Moves {
         view
         returns (uint256 repaidValue)
     {
-        Plan memory plan = prepared.plan;
-        // found here, not taken from the engine: bad debt is nobody's choice
-        bool isTerminal = _isInsolvent(prepared);
-        for (uint256 i; i < prepared.moves.length; ++i) {
-            Move memory move = prepared.moves[i];
-            Leg memory leg = prepared.appraisal.legs[i];
-            if (!move.isSelected || !leg.isDebt) continue;
-            uint256 debt = ValueMath.toDebtUp(leg.balance, leg.index);
-            if (isUp) {
-                uint256 burn = leg.balance.fullMulDivUp(plan.repaidValue, snapshot.setDebtValue);
-                move.amount = debt.min(ValueMath.toDebtUp(burn, leg.index));
-            } else {
-                uint256 burn = leg.balance.fullMulDiv(plan.repaidValue, snapshot.setDebtValue);
-                move.amount = ValueMath.toDebtDown(burn, leg.index);
-                repaidValue += ValueMath.collateralValue(move.amount, leg.priceWad, leg.asset.decimals());
+        unchecked {
+            Plan memory plan = prepared.plan;
+            // found here, not taken from the engine: bad debt is nobody's choice
+            bool isTerminal = _isInsolvent(prepared);
+            for (uint256 i; i < prepared.moves.length; ++i) {
+                Move memory move = prepared.moves[i];
+                Leg memory leg = prepared.appraisal.legs[i];
+                if (!move.isSelected || !leg.isDebt) continue;
+                uint256 debt = ValueMath.toDebtUp(leg.balance, leg.index);
+                if (isUp) {
+                    uint256 burn = leg.balance.fullMulDivUp(plan.repaidValue, snapshot.setDebtValue);
+                    move.amount = debt.min(ValueMath.toDebtUp(burn, leg.index));
+                } else {
+                    uint256 burn = leg.balance.fullMulDiv(plan.repaidValue, snapshot.setDebtValue);
+                    move.amount = ValueMath.toDebtDown(burn, leg.index);
+                    repaidValue += ValueMath.collateralValue(move.amount, leg.priceWad, leg.asset.decimals());
+                }
+                uint256 extinguished = move.amount;
+                if (isTerminal) {
+                    extinguished = plan.extinguishedValue == snapshot.setDebtValue
+                        ? debt
+                        : ValueMath.toDebtDown(
+                            leg.balance.fullMulDiv(plan.extinguishedValue, snapshot.setDebtValue), leg.index
+                        );
+                    move.amount = move.amount.min(extinguished);
+                }
+                _extinguish(prepared.protocol, leg, move, extinguished, debt);
             }
-            uint256 extinguished = move.amount;
-            if (isTerminal) {
-                extinguished = plan.extinguishedValue == snapshot.setDebtValue
-                    ? debt
-                    : ValueMath.toDebtDown(
-                        leg.balance.fullMulDiv(plan.extinguishedValue, snapshot.setDebtValue), leg.index
-                    );
-                move.amount = move.amount.min(extinguished);
-            }
-            _extinguish(prepared.protocol, leg, move, extinguished, debt);
+            repaidValue = repaidValue.min(plan.repaidValue);
         }
-        repaidValue = repaidValue.min(plan.repaidValue);
     }
 
     /// @dev Whether rounding repaid up to units brought what is left of a debt, outside the terminal regime, below the least.
     function _leavesDust(Prepared memory prepared, uint256 debtValue) private pure returns (bool) {
-        uint256 minDebt = prepared.protocol.minDebtValueWad() * RAY_PER_WAD;
-        if (debtValue < minDebt || _isInsolvent(prepared)) return false;
-        (,, uint256 left) = _sumsLeft(prepared);
-        return left != 0 && left < minDebt;
+        unchecked {
+            uint256 minDebt = prepared.protocol.minDebtValueWad() * RAY_PER_WAD;
+            if (debtValue < minDebt || _isInsolvent(prepared)) return false;
+            (,, uint256 left) = _sumsLeft(prepared);
+            return left != 0 && left < minDebt;
+        }
     }
 
     /// @dev Of the penalty rate, what is the liquidator's, rounded up.
@@ -298,16 +308,20 @@ abstract contract CloseOutPlans is Moves {
     }
 
     function _isInsolvent(Prepared memory prepared) internal pure returns (bool) {
-        return prepared.appraisal.collateralValue * WAD
-            < prepared.appraisal.debtValue * (WAD + prepared.protocol.bonusFloorWad());
+        unchecked {
+            return prepared.appraisal.collateralValue * WAD
+                < prepared.appraisal.debtValue * (WAD + prepared.protocol.bonusFloorWad());
+        }
     }
 
     function _hasDebtLeft(Prepared memory prepared) private pure returns (bool) {
-        for (uint256 i; i < prepared.moves.length; ++i) {
-            Leg memory leg = prepared.appraisal.legs[i];
-            if (leg.isDebt && leg.balance != prepared.moves[i].sharesBurnt) return true;
+        unchecked {
+            for (uint256 i; i < prepared.moves.length; ++i) {
+                Leg memory leg = prepared.appraisal.legs[i];
+                if (leg.isDebt && leg.balance != prepared.moves[i].sharesBurnt) return true;
+            }
+            return false;
         }
-        return false;
     }
 
     function _collateralLeft(Prepared memory prepared) private pure returns (uint256 value) {
@@ -320,45 +334,49 @@ abstract contract CloseOutPlans is Moves {
         pure
         returns (uint256 collateral, uint256 weighted, uint256 debt)
     {
-        for (uint256 i; i < prepared.moves.length; ++i) {
-            Leg memory leg = prepared.appraisal.legs[i];
-            Move memory move = prepared.moves[i];
-            uint256 decimals = leg.asset.decimals();
-            if (leg.isDebt) {
-                debt += ValueMath.debtValue(leg.balance - move.sharesBurnt, leg.index, leg.priceWad, decimals);
-            } else {
-                uint256 value = ValueMath.collateralValue(leg.balance - move.amount, leg.priceWad, decimals);
-                collateral += value;
-                weighted += value * leg.thresholdBps;
+        unchecked {
+            for (uint256 i; i < prepared.moves.length; ++i) {
+                Leg memory leg = prepared.appraisal.legs[i];
+                Move memory move = prepared.moves[i];
+                uint256 decimals = leg.asset.decimals();
+                if (leg.isDebt) {
+                    debt += ValueMath.debtValue(leg.balance - move.sharesBurnt, leg.index, leg.priceWad, decimals);
+                } else {
+                    uint256 value = ValueMath.collateralValue(leg.balance - move.amount, leg.priceWad, decimals);
+                    collateral += value;
+                    weighted += value * leg.thresholdBps;
+                }
             }
         }
     }
 
     function _resultOf(Prepared memory prepared) internal pure returns (CloseOutResult memory result) {
-        Move[] memory moves = prepared.moves;
-        (uint256 seizedLegs, uint256 repaidLegs) = (0, 0);
-        for (uint256 i; i < moves.length; ++i) {
-            if (!moves[i].isSelected) continue;
-            if (prepared.appraisal.legs[i].isDebt) ++repaidLegs;
-            else ++seizedLegs;
-        }
-        (result.seized, result.repaid) = (new SeizedLeg[](seizedLegs), new RepaidLeg[](repaidLegs));
-        for (uint256 i = moves.length; i != 0;) {
-            Move memory move = moves[--i];
-            if (!move.isSelected) continue;
-            uint256 assetId = prepared.appraisal.legs[i].assetId;
-            if (prepared.appraisal.legs[i].isDebt) {
-                result.repaid[--repaidLegs] = RepaidLeg(assetId, move.amount, move.badDebt, move.covered);
-            } else {
-                result.seized[--seizedLegs] = SeizedLeg(assetId, move.amount, move.toProtocol, move.toInsurance);
+        unchecked {
+            Move[] memory moves = prepared.moves;
+            (uint256 seizedLegs, uint256 repaidLegs) = (0, 0);
+            for (uint256 i; i < moves.length; ++i) {
+                if (!moves[i].isSelected) continue;
+                if (prepared.appraisal.legs[i].isDebt) ++repaidLegs;
+                else ++seizedLegs;
             }
+            (result.seized, result.repaid) = (new SeizedLeg[](seizedLegs), new RepaidLeg[](repaidLegs));
+            for (uint256 i = moves.length; i != 0;) {
+                Move memory move = moves[--i];
+                if (!move.isSelected) continue;
+                uint256 assetId = prepared.appraisal.legs[i].assetId;
+                if (prepared.appraisal.legs[i].isDebt) {
+                    result.repaid[--repaidLegs] = RepaidLeg(assetId, move.amount, move.badDebt, move.covered);
+                } else {
+                    result.seized[--seizedLegs] = SeizedLeg(assetId, move.amount, move.toProtocol, move.toInsurance);
+                }
+            }
+            (, uint256 weighted, uint256 debt) = _sumsLeft(prepared);
+            result.regime = prepared.plan.regime;
+            result.isExecuted = true;
+            result.penaltyRateWad = prepared.plan.penaltyRateWad;
+            result.healthFactorBeforeWad = prepared.healthBefore;
+            result.healthFactorAfterWad = ValueMath.healthFactor(weighted, debt);
         }
-        (, uint256 weighted, uint256 debt) = _sumsLeft(prepared);
-        result.regime = prepared.plan.regime;
-        result.isExecuted = true;
-        result.penaltyRateWad = prepared.plan.penaltyRateWad;
-        result.healthFactorBeforeWad = prepared.healthBefore;
-        result.healthFactorAfterWad = ValueMath.healthFactor(weighted, debt);
     }
 
     /// @dev No named collateral may give less per unit repaid than the liquidator said, of any debt.

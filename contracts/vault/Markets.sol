@@ -47,17 +47,23 @@ abstract contract Markets is VaultBase {
     }
 
     function _totalDebt(Market memory market) internal pure returns (uint256) {
-        return ValueMath.toDebtDown(market.debtShares, market.index);
+        unchecked {
+            return ValueMath.toDebtDown(market.debtShares, market.index);
+        }
     }
 
     function _supplyAssets(Market memory market) internal pure returns (uint256) {
-        return market.idle + _totalDebt(market);
+        unchecked {
+            return market.idle + _totalDebt(market);
+        }
     }
 
     /// @dev The debt index of an asset, accrued to now.
     function _indexOf(uint256 assetId) internal view returns (uint256) {
-        BorrowState memory state = _borrowStates[assetId];
-        return InterestMath.grow(state.index, state.ratePerYear, block.timestamp - state.accruedAt);
+        unchecked {
+            BorrowState memory state = _borrowStates[assetId];
+            return InterestMath.grow(state.index, state.ratePerYear, block.timestamp - state.accruedAt);
+        }
     }
 
     /// @dev Totals accrued to now, with the treasury's part of the interest as new supply shares.
@@ -66,18 +72,20 @@ abstract contract Markets is VaultBase {
         view
         returns (Market memory market)
     {
-        BorrowState memory borrowed = _borrowStates[assetId];
-        SupplyState memory supplied = _supplyStates[assetId];
-        (market.debtShares, market.ratePerYear) = (borrowed.shares, borrowed.ratePerYear);
-        (market.idle, market.supplyShares) = (supplied.idle, supplied.shares);
-        market.index = InterestMath.grow(borrowed.index, borrowed.ratePerYear, block.timestamp - borrowed.accruedAt);
-        if (market.index == borrowed.index) return market;
+        unchecked {
+            BorrowState memory borrowed = _borrowStates[assetId];
+            SupplyState memory supplied = _supplyStates[assetId];
+            (market.debtShares, market.ratePerYear) = (borrowed.shares, borrowed.ratePerYear);
+            (market.idle, market.supplyShares) = (supplied.idle, supplied.shares);
+            market.index = InterestMath.grow(borrowed.index, borrowed.ratePerYear, block.timestamp - borrowed.accruedAt);
+            if (market.index == borrowed.index) return market;
 
-        market.interest = _totalDebt(market) - ValueMath.toDebtDown(borrowed.shares, borrowed.index);
-        uint256 fee = market.interest * asset.reserveFactorBps() / BPS;
-        if (fee == 0) return market;
-        market.feeShares = SharesMath.toSharesDown(fee, _supplyAssets(market) - fee, market.supplyShares);
-        market.supplyShares += market.feeShares;
+            market.interest = _totalDebt(market) - ValueMath.toDebtDown(borrowed.shares, borrowed.index);
+            uint256 fee = market.interest * asset.reserveFactorBps() / BPS;
+            if (fee == 0) return market;
+            market.feeShares = SharesMath.toSharesDown(fee, _supplyAssets(market) - fee, market.supplyShares);
+            market.supplyShares += market.feeShares;
+        }
     }
 
     /// @dev Latches the rate for what the action left and writes both slots.
@@ -99,17 +107,19 @@ abstract contract Markets is VaultBase {
     }
 
     function _rate(Configuration.Asset memory asset, Market memory market) private view returns (uint256) {
-        uint256 debt = _totalDebt(market);
-        uint256 utilisation = debt == 0 ? 0 : debt * WAD / (market.idle + debt);
-        address model = asset.rateModel();
-        if (model == address(0)) {
-            (uint256 base, uint256 slope1, uint256 slope2, uint256 kinkWad) = asset.rateParameters();
-            return InterestMath.kinkedRate(utilisation, base, slope1, slope2, kinkWad);
-        }
-        try IRateModel(model).ratePerYear{gas: RATE_MODEL_GAS}(utilisation) returns (uint256 rate) {
-            return rate < InterestMath.MAX_RATE ? rate : InterestMath.MAX_RATE;
-        } catch {
-            return market.ratePerYear;
+        unchecked {
+            uint256 debt = _totalDebt(market);
+            uint256 utilisation = debt == 0 ? 0 : debt * WAD / (market.idle + debt);
+            address model = asset.rateModel();
+            if (model == address(0)) {
+                (uint256 base, uint256 slope1, uint256 slope2, uint256 kinkWad) = asset.rateParameters();
+                return InterestMath.kinkedRate(utilisation, base, slope1, slope2, kinkWad);
+            }
+            try IRateModel(model).ratePerYear{gas: RATE_MODEL_GAS}(utilisation) returns (uint256 rate) {
+                return rate < InterestMath.MAX_RATE ? rate : InterestMath.MAX_RATE;
+            } catch {
+                return market.ratePerYear;
+            }
         }
     }
 
