@@ -40,8 +40,8 @@ def find_anvil() -> Path:
 class Anvil:
     """A context manager: a fresh chain with manual mining, reached over IPC, gone when left, also on an interrupt.
 
-    `port` 0 takes a free one; of past states the last `states` (at least 1) can be read. Raises EnvironmentProblem where
-    a wanted port is busy or Anvil does not start.
+    `port` 0 takes a free one; of past states the last `states` (at least 1) can be read.
+    Raises EnvironmentProblem where a wanted port is busy or Anvil does not start.
     """
 
     def __init__(self, port: int = 0, chain_id: int = 31337, states: int = 64, extra: tuple[str, ...] = ()) -> None:
