@@ -24,6 +24,8 @@ contract ScriptedActor is ICloseOutCallback {
     bytes public callbackResult;
     /// @notice Whether a step that fails makes the callback fail.
     bool public isStrict;
+    /// @notice ERC-1271: hashes that this contract has signed.
+    mapping(bytes32 hash => bool) public isSigned;
 
     error StepFailed(uint256 step, bytes answer);
 
@@ -46,6 +48,14 @@ contract ScriptedActor is ICloseOutCallback {
             }
         }
         return answer;
+    }
+
+    function sign(bytes32 hash) external {
+        isSigned[hash] = true;
+    }
+
+    function isValidSignature(bytes32 hash, bytes calldata) external view returns (bytes4) {
+        return isSigned[hash] ? this.isValidSignature.selector : bytes4(0);
     }
 
     function outcomes() external view returns (Outcome[] memory) {
