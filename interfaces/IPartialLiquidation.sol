@@ -6,8 +6,10 @@ struct RepaidAsset {
     address asset;
     /// What the liquidator paid.
     uint256 amount;
-    /// Debt that disappeared beyond it: nobody paid, lenders or a reserve bear it.
+    /// Debt that disappeared beyond it.
     uint256 badDebt;
+    /// What of the bad debt a reserve of the protocol paid; its lenders bear the rest.
+    uint256 covered;
 }
 
 /// @notice One collateral of a liquidation, in the asset's own units.
