@@ -150,7 +150,7 @@ class ChainEngine:
             for name, units in account.collateral.items():
                 calls += self._purse(name, owner, units)
             # one call with one check at the end: debts may meet their minimum only together
-            opening = ([], self._amounts(account.debt), self._amounts(account.collateral), [])
+            opening: tuple[Any, ...] = ([], self._amounts(account.debt), self._amounts(account.collateral), [])
             data = self._vault.encode("rebalance", account_id, opening, owner, b"")
             calls.append((owner, self._vault.address, data))
         self._settle(calls)
