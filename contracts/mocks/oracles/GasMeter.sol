@@ -5,6 +5,8 @@ import {ChainlinkReader} from "../../oracles/ChainlinkReader.sol";
 
 /// @title What a call costs, and what comes of it with a given amount of gas: tests and benchmarks only
 contract GasMeter {
+    error CallFailed(address target);
+
     /// @notice Makes a call with `gasLimit` (0: all there is). @return used gas, the call's own 2 600 or 100 included.
     function measure(address target, bytes calldata data, uint256 gasLimit)
         external
@@ -24,6 +26,21 @@ contract GasMeter {
             mstore(answer, size)
             returndatacopy(add(answer, 32), 0, size)
             mstore(0x40, add(answer, 1088))
+        }
+    }
+
+    /// @notice Makes several calls one after the other, the first cold: what each costs.
+    function measureRow(address[] calldata targets, bytes[] calldata data) external returns (uint256[] memory used) {
+        used = new uint256[](targets.length);
+        for (uint256 i; i < targets.length; ++i) {
+            (address target, bytes memory input) = (targets[i], data[i]);
+            bool isDone;
+            uint256 before = gasleft();
+            assembly ("memory-safe") {
+                isDone := call(gas(), target, 0, add(input, 32), mload(input), 0, 0)
+            }
+            used[i] = before - gasleft();
+            require(isDone, CallFailed(target));
         }
     }
 

@@ -15,7 +15,7 @@ from eth_abi.abi import encode
 from tests.support.node import Deployed
 from tests.unit.oracles.stage import DAY, GOVERNOR, HOUR, STRANGER, WAD, Stage, selector
 
-__all__ = ["KITS", "Misbehaviour", "Rig", "Source", "build_rigs"]
+__all__ = ["KITS", "Misbehaviour", "Rig", "Source", "build_rigs", "fixed_price", "quote_of"]
 
 ANSWER, REVERT, BURN, RETURN_BOMB, REVERT_BOMB, SILENCE, RECURSE, SLOW = range(8)
 INT256_MAX = 2**255 - 1
@@ -320,7 +320,8 @@ def _feed(stage: Stage) -> Source:
     return _source(stage, "feed", honest_feed)
 
 
-def _adapter(stage: Stage, usd: int) -> Source:
+def fixed_price(stage: Stage, usd: int) -> Source:
+    """An adapter that says a price, fresh for ever, until it is told otherwise."""
     return _source(stage, "dollar" if usd == 1 else "adapter", adapter_of(usd * WAD))
 
 
@@ -357,7 +358,7 @@ def _twap_over(stage: Stage, pool: Source, base: Deployed, quote: Deployed) -> D
 
 
 def _twap(stage: Stage) -> Rig:
-    base, dollar = stage.token(18), _adapter(stage, 1)
+    base, dollar = stage.token(18), fixed_price(stage, 1)
     pool = _pool(stage, base)
     adapter = _twap_over(stage, pool, base, dollar.contract)
     return Rig("Uniswap V3 TWAP", adapter, stage.quote(adapter).low, {"pool": pool, "quote": dollar})
@@ -369,13 +370,13 @@ def _share_over(stage: Stage, vault: Source, asset: Deployed) -> Deployed:
 
 
 def _share(stage: Stage) -> Rig:
-    vault, asset = _source(stage, "vault", honest_vault), _adapter(stage, 2_000)
+    vault, asset = _source(stage, "vault", honest_vault), fixed_price(stage, 2_000)
     adapter = _share_over(stage, vault, asset.contract)
     return Rig("ERC-4626 share", adapter, 2_200 * WAD, {"vault": vault, "asset": asset})
 
 
 def _cross(stage: Stage) -> Rig:
-    base, quote = _adapter(stage, 1), _adapter(stage, 2_000)
+    base, quote = fixed_price(stage, 1), fixed_price(stage, 2_000)
     return Rig(
         "cross",
         stage.deploy("CrossAdapter", base.contract, quote.contract),
@@ -385,7 +386,7 @@ def _cross(stage: Stage) -> Rig:
 
 
 def _deviation(stage: Stage) -> Rig:
-    primary, secondary = _adapter(stage, 2_000), _adapter(stage, 2_000)
+    primary, secondary = fixed_price(stage, 2_000), fixed_price(stage, 2_000)
     return Rig(
         "deviation",
         stage.deploy("DeviationAdapter", primary.contract, secondary.contract, 200, 6 * HOUR),
@@ -401,7 +402,7 @@ def _deviation(stage: Stage) -> Rig:
 
 
 def _mark_to_model(stage: Stage) -> Rig:
-    market, token, router = _adapter(stage, 2_000), stage.token(), stage.router()
+    market, token, router = fixed_price(stage, 2_000), stage.token(), stage.router()
     router.activate(token, market.contract, 2_000 * WAD, sender=GOVERNOR)
     return Rig(
         "mark to model, over the router",
@@ -415,7 +416,7 @@ def _composed(stage: Stage) -> Rig:
     """A share of a vault whose asset is priced by a TWAP, in a token priced by Chainlink, against a Chainlink pair."""
     base = stage.token(18)
     pair, vault, pool = _feed(stage), _source(stage, "vault", honest_vault), _pool(stage, base)
-    dollar = _adapter(stage, 1)
+    dollar = fixed_price(stage, 1)
     cross = stage.deploy("CrossAdapter", dollar.contract, stage.chainlink(pair.contract))
     asset = stage.deploy("DeviationAdapter", _twap_over(stage, pool, base, dollar.contract), cross, 200, 6 * HOUR)
     adapter = _share_over(stage, vault, asset)
