@@ -207,7 +207,7 @@ def test_t62__borrowing_inside_the_feeds_deviations__leaves_a_close_out_above_wa
     threshold: Fraction, room: Fraction, deviations: Fraction, of_collateral: Fraction
 ):
     """The market may be worse than each feed by its threshold: who borrows all he may at the feeds' prices and walks
-    away must leave enough to close him out. Rule: 1 - t (1 + bonus) > sum of the feeds' thresholds. See docs/oracles.md."""
+    away must leave enough to close him out. Rule: 1 - t (1 + bonus) > sum of the feeds' thresholds; docs/oracles.md."""
     bonus = (1 / threshold - 1) * room
     left = 1 - threshold * (1 + bonus)
     collateral_off, debt_off = left * deviations * of_collateral, left * deviations * (1 - of_collateral)
