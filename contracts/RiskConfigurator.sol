@@ -64,9 +64,9 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         protocol.minimumWord = limits.minDebtValueWad | (uint256(limits.minDebtPerAssetWad) << 128);
         protocol.dustWord = limits.dustValueWad | (uint256(curve.steepnessWad) << 128);
         protocol.bucketWord = limits.bucketMinimumWad;
-        // the floor of every listed asset stays below its largest bonus
         for (uint256 i; i < assets.length; ++i) {
-            if (assets[i].targetThresholdBps() != 0) _checkBonus(assets[i].maxBonusBps(), curve.bonusFloorWad);
+            if (_mayBeHeld(assets[i])) _checkBonus(assets[i].maxBonusBps(), curve.bonusFloorWad);
+            if (assets[i].bucketCapacityWad() != 0) _checkBucketMinimum(limits.bucketMinimumWad);
         }
         _publish(protocol, assets);
     }
@@ -83,7 +83,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         for (uint256 i; i < assetId; ++i) {
             if (assets[i].token() == token) revert AssetAlreadyListed(token);
         }
-        _checkAsset(protocol, collateral, borrowing, source);
+        _checkAsset(protocol, collateral, borrowing, source, false);
 
         Configuration.Asset[] memory longer = new Configuration.Asset[](assetId + 1);
         for (uint256 i; i < assetId; ++i) {
@@ -109,8 +109,8 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
     ) external restricted {
         (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) = _current();
         if (assetId >= assets.length) revert AssetNotListed(assetId);
-        _checkAsset(protocol, collateral, borrowing, source);
         Configuration.Asset memory old = assets[assetId];
+        _checkAsset(protocol, collateral, borrowing, source, _mayBeHeld(old));
         uint256 start = old.thresholdBps(block.timestamp);
         uint256 target = collateral.liquidationThresholdBps;
         Configuration.Asset memory asset = _pack(uint160(old.token()) | (old.decimals() << 160), collateral, borrowing, source);
@@ -211,26 +211,40 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         Configuration.Protocol memory protocol,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
-        PriceSource calldata source
+        PriceSource calldata source,
+        bool mayBeHeld
     ) private view {
         _requireContract(source.feed);
         // an answer is never too old before it is late
         _range("maxAge", source.maxAge, source.heartbeat, type(uint24).max);
         if (collateral.liquidationThresholdBps != 0) {
             _checkThreshold(collateral.liquidationThresholdBps, collateral.maxBonusBps, collateral.ltvBps);
+        } else {
+            // nothing is lent against what is no collateral, or will be none at the end of a ramp
+            _range("ltv", collateral.ltvBps, 0, 0);
+        }
+        // also of what is no collateral any more: who still holds it must be worth closing out
+        if (mayBeHeld || collateral.liquidationThresholdBps != 0) {
             _checkBonus(collateral.maxBonusBps, protocol.bonusFloorWad());
-            // a bucket without a minimum could hold a close-out at nothing
-            if (collateral.bucketCapacityWad != 0) {
-                _range("bucketMinimum", protocol.bucketMinimumWad(), 1, type(uint128).max);
-            }
         }
-        if (borrowing.supplyCap != 0) {
-            _range("kink", borrowing.kinkWad, 0, WAD);
-            _range("reserveFactor", borrowing.reserveFactorBps, 0, BPS);
-            // dearer than 1 % nobody would call it a flash loan
-            _range("flashFee", borrowing.flashFeeBps, 0, 1_00);
-            if (borrowing.rateModel != address(0)) _requireContract(borrowing.rateModel);
-        }
+        if (collateral.bucketCapacityWad != 0) _checkBucketMinimum(protocol.bucketMinimumWad());
+        // also of what is not lent any more: what is owed still accrues by these
+        _range("kink", borrowing.kinkWad, 0, WAD);
+        _range("reserveFactor", borrowing.reserveFactorBps, 0, BPS);
+        // dearer than 1 % nobody would call it a flash loan
+        _range("flashFee", borrowing.flashFeeBps, 0, 1_00);
+        if (borrowing.rateModel != address(0)) _requireContract(borrowing.rateModel);
+    }
+
+    /// @dev Is collateral, or was: accounts may hold it.
+    function _mayBeHeld(Configuration.Asset memory asset) private view returns (bool) {
+        return asset.hasFlag(Configuration.FLAG_COLLATERAL) || asset.maxBonusBps() != 0
+            || asset.thresholdBps(block.timestamp) != 0;
+    }
+
+    function _checkBucketMinimum(uint256 bucketMinimumWad) private pure {
+        // a bucket without a minimum could hold a close-out at nothing
+        _range("bucketMinimum", bucketMinimumWad, 1, type(uint128).max);
     }
 
     function _checkThreshold(uint256 threshold, uint256 maxBonus, uint256 ltv) private pure {
