@@ -82,7 +82,7 @@ def table(stage: Stage) -> str:
         *(f"{n} block{'s' * (n > 1)}" for n in PUSHED),
         "nobody arbitrages",
         "capital, 1 block",
-        "150 blocks",
+        "capital, 150 blocks",
     ]
     rows = [head, ["---", *["---:"] * (len(head) - 1)]]
     for depth in DEPTHS:
