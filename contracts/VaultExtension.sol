@@ -256,7 +256,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         Market memory market = _loadMarket(assetId, asset);
         _burnShares(assetId, market, from, shares);
         market.supplyShares += shares;
-        _storeMarket(assetId, asset, market);
+        // principal stays where it is, so the rate does too
+        _writeMarket(assetId, market);
         _supplyShares[assetId][to] += shares;
         _heldShares[assetId] += shares;
         emit SupplyTransferred(assetId, from, to, shares);

@@ -8,6 +8,7 @@ import {InterestMath} from "../libraries/InterestMath.sol";
 import {SharesMath} from "../libraries/SharesMath.sol";
 import {BPS, WAD} from "../libraries/Units.sol";
 import {ValueMath} from "../libraries/ValueMath.sol";
+import {BoundedCall} from "../oracles/BoundedCall.sol";
 import {VaultBase} from "./VaultBase.sol";
 
 /// @title An asset's totals: loading, accrual, latching; supply shares and claims
@@ -91,14 +92,22 @@ abstract contract Markets is VaultBase {
     /// @dev Latches the rate for what the action left and writes both slots.
     function _storeMarket(uint256 assetId, Configuration.Asset memory asset, Market memory market) internal {
         uint256 rate = _rate(asset, market);
+        if (rate != market.ratePerYear) {
+            market.ratePerYear = rate;
+            emit RateLatched(assetId, rate);
+        }
+        _writeMarket(assetId, market);
+    }
+
+    /// @dev Writes both slots with the rate as it was: for what moves no principal.
+    function _writeMarket(uint256 assetId, Market memory market) internal {
         if (market.interest != 0) emit Accrued(assetId, market.index, market.interest, market.feeShares);
-        if (rate != market.ratePerYear) emit RateLatched(assetId, rate);
         if (market.debtShares > type(uint112).max) revert AmountTooLarge(market.debtShares, type(uint112).max);
         _borrowStates[assetId] = BorrowState({
             shares: uint112(market.debtShares),
             index: uint72(market.index),
             accruedAt: uint40(block.timestamp),
-            ratePerYear: uint32(rate)
+            ratePerYear: uint32(market.ratePerYear)
         });
         _supplyStates[assetId] = SupplyState({
             idle: market.idle.toUint120(),
@@ -115,11 +124,10 @@ abstract contract Markets is VaultBase {
                 (uint256 base, uint256 slope1, uint256 slope2, uint256 kinkWad) = asset.rateParameters();
                 return InterestMath.kinkedRate(utilisation, base, slope1, slope2, kinkWad);
             }
-            try IRateModel(model).ratePerYear{gas: RATE_MODEL_GAS}(utilisation) returns (uint256 rate) {
-                return rate < InterestMath.MAX_RATE ? rate : InterestMath.MAX_RATE;
-            } catch {
-                return market.ratePerYear;
-            }
+            (bool isAnswered, uint256 rate) =
+                BoundedCall.tryWord(model, RATE_MODEL_GAS, abi.encodeCall(IRateModel.ratePerYear, (utilisation)));
+            if (!isAnswered) return market.ratePerYear;
+            return rate < InterestMath.MAX_RATE ? rate : InterestMath.MAX_RATE;
         }
     }
 
