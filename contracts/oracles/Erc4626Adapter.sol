@@ -25,7 +25,8 @@ struct ShareParameters {
 contract Erc4626Adapter is AdapterBase {
     using FixedPointMathLib for uint256;
 
-    /// @notice The rate last recorded, WAD of assets per whole share. @param lowSince since when a fall is in doubt, 0 for none.
+    /// @notice The rate last recorded, WAD of assets per whole share, and the time from which its growth is counted. @param lowSince
+    /// since when a fall is in doubt, 0 for none.
     struct Record {
         uint128 rateWad;
         uint64 time;
@@ -41,6 +42,9 @@ contract Erc4626Adapter is AdapterBase {
     /// @dev How far above the capped rate the upper end of the doubt may lie. A rate beyond is no rate that ran ahead of its cap but a
     /// donation or a broken vault, and must not keep an account from being closed out.
     uint256 private constant MAX_DOUBT_BPS = 10_00;
+    /// @dev Growth that did not come yet is kept for so long, since yield is paid out in lumps: or whoever pokes before the weekly one
+    /// would make it look like a donation.
+    uint256 private constant MAX_HEADROOM = 14 days;
 
     address public immutable SHARE;
     address public immutable ASSET_ADAPTER;
@@ -105,14 +109,18 @@ contract Erc4626Adapter is AdapterBase {
         Record memory last = record;
         uint256 live = _liveRate();
         if (live >= last.rateWad) {
-            _store(_min(live, _cap(last)));
+            uint256 cap = _cap(last);
+            uint256 rate = _min(live, cap);
+            // seconds of growth that the cap is ahead, rounded down
+            uint256 headroom = (cap - rate).fullMulDiv(BPS * YEAR, rate * MAX_GROWTH_BPS_PER_YEAR);
+            _store(rate, _min(headroom, MAX_HEADROOM));
         } else if (live >= _floor(last)) {
             record.lowSince = 0;
         } else if (last.lowSince == 0) {
             record.lowSince = uint64(block.timestamp);
             emit DropNoted(live, last.rateWad);
         } else if (block.timestamp - last.lowSince >= CONFIRM_AFTER) {
-            _store(live);
+            _store(live, 0);
         }
     }
 
@@ -121,8 +129,8 @@ contract Erc4626Adapter is AdapterBase {
         return _cap(record);
     }
 
-    function _store(uint256 rateWad) private {
-        record = Record(uint128(rateWad), uint64(block.timestamp), 0);
+    function _store(uint256 rateWad, uint256 headroom) private {
+        record = Record(uint128(rateWad), uint64(block.timestamp - headroom), 0);
         emit RateRecorded(rateWad);
     }
 

@@ -89,6 +89,28 @@ def test_yield__poked_in_every_block__keeps_within_the_cap_all_the_same(stage: S
     assert shares.adapter.capWad() <= before * math.exp(0.1 * 1200 / YEAR) + 1_000
 
 
+def test_yield__paid_out_once_a_week__is_fresh_although_somebody_pokes_in_every_hour_before(stage: Stage):
+    shares = make(stage)
+    # the first fortnight is there to gather what later lumps need
+    for _ in range(14):
+        stage.wait(DAY)
+        shares.adapter.poke(sender=STRANGER)
+    for _ in range(4):
+        for _ in range(24 * 7):
+            stage.wait(HOUR)
+            shares.adapter.poke(sender=STRANGER)
+        shares.donate(0.09 * 7 / 365)
+        assert stage.ask(shares.adapter).kind == "fresh"
+
+
+def test_growth__that_did_not_come__is_kept_for_a_fortnight_and_no_longer(stage: Stage):
+    shares = make(stage)
+    stage.wait(YEAR)
+    shares.adapter.poke(sender=STRANGER)
+    assert shares.adapter.record() == (WAD, stage.now - 14 * DAY, 0)
+    assert shares.adapter.capWad() == WAD + WAD * 14 // 3_650
+
+
 def test_donation__beyond_the_cap__is_degraded_with_the_capped_rate_as_low(stage: Stage):
     shares = make(stage)
     shares.donate(2)
