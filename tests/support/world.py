@@ -274,7 +274,7 @@ class World:
 
     def give(self, party: str | Deployed, asset: Asset, units: int) -> int:
         asset.token.mint(party, units, sender=self.governor)
-        if isinstance(party, str):
+        if isinstance(party, str) and asset.token.allowance(party, self.vault) < 2**255:
             asset.token.approve(self.vault, NEVER, sender=party)
         return units
 

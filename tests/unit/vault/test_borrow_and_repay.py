@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from closeout.chain.parameters import BorrowParameters
+from closeout.chain.parameters import BorrowParameters, CollateralParameters
 from tests.support.node import reverts
 from tests.support.world import NEVER, NOT_COLLATERAL, UNLIMITED, Asset, World, account_of, collateral, wad
 
@@ -282,7 +282,7 @@ def test_p16_repay__whatever_is_paused_delisted_or_unpriced__works(world: World)
     account = world.open_account({world.weth: 10}, {world.usdc: 5000, world.dai: 300})
     world.vault.setPauses(2**127 - 1, 2**127 - 1, sender=world.guardian)
     world.set_asset(world.dai)
-    world.set_asset(world.usdc, ramp=86_400)
+    world.set_asset(world.usdc, CollateralParameters(max_bonus=500), ramp=86_400)
     for asset in world.assets:
         asset.feed.publishAt(0, world.now, sender=world.governor)
     for asset in (world.usdc, world.dai):
