@@ -40,6 +40,21 @@ NEVER = 2**256 - 1
 FRESH_SECONDS = 60
 # More than any liquidator in a scenario could spend, far from overflowing a token's total supply.
 PURSE = 2**200
+# What a scenario deploys; not compiled for it are mocks, harnesses, and what the local chain has no use for.
+SOURCES = (
+    "contracts/Authority.sol",
+    "contracts/Vault.sol",
+    "contracts/VaultExtension.sol",
+    "contracts/RiskConfigurator.sol",
+    "contracts/LiquidationEngine.sol",
+    "contracts/InsuranceFund.sol",
+    "contracts/PenaltySplitter.sol",
+    "contracts/periphery/Lens.sol",
+    "contracts/mocks/TestToken.sol",
+    "contracts/mocks/TestAggregator.sol",
+    "contracts/mocks/FeedPublisher.sol",
+    "interfaces/IVault.sol",
+)
 REGIMES = ("healthy", "restorative", "capped", "terminal")
 
 
@@ -79,7 +94,7 @@ class ChainEngine:
         self._published_at = GENESIS
 
     def __enter__(self) -> Self:
-        artifacts = load(log=self._log)
+        artifacts = load(only=SOURCES, log=self._log)
         self._anvil.__enter__()
         self._chain = LocalChain(self._anvil.rpc, artifacts)
         return self
