@@ -180,6 +180,23 @@ class TestBaskets:
         assert flash.purse() == {"WBTC": to_liquidator(expected, world.wbtc) - cost}
         flash.assert_empty()
 
+    def test_leftovers_sold_for_a_third_token_that_no_profit_names__are_the_searchers_too(self, flash: Flash) -> None:
+        world = flash.world
+        account = one_and_one(world)
+        expected, _, _ = expected_close_out(world, account)
+        sales = [
+            Sale(BUY_MISSING, [world.weth, world.usdc], [FEE]),
+            Sale(SELL_ALL, [world.weth, world.dai], [FEE]),
+        ]
+        pools = flash.state()
+        left = to_liquidator(expected, world.weth)
+        left -= pools.buy(sales[0].tokens, [FEE], repaid(expected, world.usdc))
+
+        flash.close_out(account, sales, [])
+
+        assert flash.purse() == {"DAI": pools.sell(sales[1].tokens, [FEE], left)}
+        flash.assert_empty()
+
 
 class TestRegimes:
     def test_capped__the_penalty_is_what_is_left_over_the_debt(self, flash: Flash) -> None:
