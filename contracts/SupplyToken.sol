@@ -82,8 +82,9 @@ contract SupplyToken is ERC4626, ERC20Permit {
     function maxRedeem(address owner) public view override returns (uint256) {
         uint256 shares = balanceOf(owner);
         (uint256 idle,,,,) = VAULT.marketOf(ASSET_ID);
-        if (previewRedeem(shares) <= idle) return shares;
-        return previewDeposit(idle);
+        if (previewRedeem(shares) > idle) shares = previewDeposit(idle);
+        // what is worth less than a unit cannot be redeemed
+        return previewRedeem(shares) == 0 ? 0 : shares;
     }
 
     function _decimalsOffset() internal pure override returns (uint8) {
