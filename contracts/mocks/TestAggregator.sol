@@ -12,9 +12,9 @@ contract TestAggregator {
     uint256 public constant version = 4;
 
     struct Round {
-        int128 answer;
+        int160 answer;
         uint64 updatedAt;
-        uint64 roundId;
+        uint32 roundId;
     }
 
     Round private _latest;
@@ -31,9 +31,9 @@ contract TestAggregator {
     }
 
     function publishAt(int192 answer, uint64 updatedAt) public {
-        if (answer != int128(answer)) revert AnswerTooLarge(answer);
-        uint64 roundId = _latest.roundId + 1;
-        _latest = Round(int128(answer), updatedAt, roundId);
+        if (answer != int160(answer)) revert AnswerTooLarge(answer);
+        uint32 roundId = _latest.roundId + 1;
+        _latest = Round(int160(answer), updatedAt, roundId);
         emit AnswerUpdated(answer, roundId, updatedAt);
     }
 
