@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,8 +61,7 @@ class Pair:
         for step in play:
             steps.append(step)
             states.append(self._state_of(play))
-        blocks = [Block(step.time, [self._call(step.move), self._look()]) for step in steps]
-        [outcomes] = simulate(self.world.node.rpc, [blocks])
+        outcomes = self.outcomes(steps)
         for number, (step, state) in enumerate(zip(steps, states, strict=True)):
             place = f"{where}, step {number} at {step.time}: {step.move.caller}: {step.move.name} {step.move.arguments}"
             answered, seen = outcomes[2 * number : 2 * number + 2]
@@ -70,6 +70,11 @@ class Pair:
             self._compare_state(state, words_of(seen.data), place)
             self._count(step)
         return len(steps)
+
+    def outcomes(self, steps: Sequence[Step]) -> list[Outcome]:
+        """What the chain answers to each step, and what WholeView then sees."""
+        blocks = [Block(step.time, [self._call(step.move), self._look()]) for step in steps]
+        return simulate(self.world.node.rpc, [blocks])[0]
 
     def _count(self, step: Step) -> None:
         name = step.move.name

@@ -59,9 +59,13 @@ class Step:
 
 
 class Play:
-    """One history. Iterating makes it: after each step, `vault` is the model as it is then."""
+    """One history. Iterating makes it: after each step, `vault` is the model as it is then.
 
-    def __init__(self, setting: Setting, random: Random, length: int) -> None:
+    `is_still`: prices and time never move, so that accounts that start healthy stay it by all but their owners' doing.
+    """
+
+    def __init__(self, setting: Setting, random: Random, length: int, *, is_still: bool = False) -> None:
+        self._is_still = is_still
         self.vault = setting.in_the_model(START)
         self.deleverages: dict[AccountId, Deleverage] = {}
         self._setting, self._random, self._length = setting, random, length
@@ -423,6 +427,9 @@ class Play:
         return self._turn(self._random.choice((1, 12, 1800, DAY)), prices)
 
     def _turn(self, seconds: int, prices: list[int]) -> Move:
+        if self._is_still:
+            prices = list(self._base)
+
         def play(vault: Vault) -> None:
             vault.advance_to(vault.now + seconds)
             for n, price in enumerate(prices):

@@ -154,13 +154,14 @@ def setting(name: str, *, interest: bool, limits: bool, curved: bool) -> Setting
 def _held(random: Random, decimals: int, price_wad: int, limits: bool) -> CollateralParameters:
     bonus = random.choice((200, 500, 800, 1500))
     threshold = min(random.choice((6000, 7500, 8500, 9300)), 99_000_000 // (10_000 + bonus))
+    bucket = random.choice((0, 2_000, 20_000)) * WAD if limits else 0
     return CollateralParameters(
         ltv=threshold - random.choice((1, 300, 1000)),
         liquidation_threshold=threshold,
         max_bonus=bonus,
         cap=_units(90_000, decimals, price_wad) if limits else UNLIMITED,
-        bucket_capacity=random.choice((0, 2_000, 20_000)) * WAD if limits else 0,
-        bucket_refill=WAD // 50 if limits else 0,
+        bucket_capacity=bucket,
+        bucket_refill=WAD // 50 if bucket else 0,
     )
 
 

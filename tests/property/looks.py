@@ -1,0 +1,119 @@
+"""A Vault's whole state between two transactions, as its own views tell it, and histories in which it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from closeout.model import AccountId
+from closeout.units import WAD
+from tests.differential.pairs import Pair
+from tests.differential.plays import ACCOUNTS, HOLDERS, Play, Step
+from tests.differential.simulation import words_of
+
+
+@dataclass(frozen=True)
+class AccountLook:
+    """Token units by asset id; WAD values; the account's opt-in, all zero where there is none."""
+
+    collateral: tuple[int, ...]
+    debt: tuple[int, ...]
+    collateral_value: int
+    borrowing_power: int
+    maintenance_value: int
+    debt_value: int
+    health_factor: int
+    called_at: int
+    acted_at: int
+    deleverage: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class AssetLook:
+    """Token units; `index` with 17 decimals. Of each holder: supply shares, claims, wallet."""
+
+    idle: int
+    debt: int
+    supply_shares: int
+    index: int
+    rate: int
+    vault_balance: int
+    shares_of: tuple[int, ...]
+    claims_of: tuple[int, ...]
+    wallets: tuple[int, ...]
+
+    @property
+    def share_value(self) -> Fraction:
+        """Token units per supply share, as shares are converted: with the virtual part."""
+        return Fraction(self.idle + self.debt + 1, self.supply_shares + 10**6)
+
+
+@dataclass(frozen=True)
+class Look:
+    """Everything at one moment. `prices` WAD."""
+
+    accounts: dict[AccountId, AccountLook]
+    assets: tuple[AssetLook, ...]
+    prices: tuple[int, ...]
+
+    def equity(self, holder: str, decimals: Sequence[int]) -> Fraction:
+        """What a user has in all, USD: wallet, claims, supply, collateral, less his debts."""
+        units = [Fraction(0)] * len(self.assets)
+        place = HOLDERS.index(holder)
+        for n, asset in enumerate(self.assets):
+            units[n] += asset.wallets[place] + asset.claims_of[place] + asset.shares_of[place] * asset.share_value
+        for account, look in self.accounts.items():
+            if account.owner == holder:
+                for n in range(len(units)):
+                    units[n] += look.collateral[n] - look.debt[n]
+        return sum((u * p / 10**d for u, p, d in zip(units, self.prices, decimals, strict=True)), Fraction(0)) / WAD
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One step with the state before and after it."""
+
+    step: Step
+    is_done: bool
+    before: Look
+    after: Look
+    place: str
+
+
+def history(pair: Pair, play: Play, where: str) -> Iterator[Moment]:
+    """Plays a history on the chain alone; what the model said to it is not looked at."""
+    steps, prices = [], []
+    for step in play:
+        steps.append(step)
+        prices.append(tuple(play.vault.price_of(n) for n in range(len(play.vault.assets))))
+    outcomes = pair.outcomes(steps)
+    before = None
+    for number, (step, now) in enumerate(zip(steps, prices, strict=True)):
+        answered, seen = outcomes[2 * number : 2 * number + 2]
+        after = look_at(words_of(seen.data), now)
+        if before is not None:
+            place = f"{where}, step {number}: {step.move.caller}: {step.move.name} {step.move.arguments}"
+            yield Moment(step, answered.is_done, before, after, place)
+        before = after
+
+
+def look_at(words: list[int], prices: tuple[int, ...]) -> Look:
+    """From the words of WholeView."""
+    count, place = len(prices), 0
+    accounts, assets = {}, []
+
+    def take(number: int) -> tuple[int, ...]:
+        nonlocal place
+        place += number
+        return tuple(words[place - number : place])
+
+    for account in ACCOUNTS:
+        collateral, debt = take(count), take(count)
+        accounts[account] = AccountLook(collateral, debt, *take(7), take(3))
+    for _ in range(count):
+        market = take(6)
+        held = [take(3) for _ in HOLDERS]
+        assets.append(AssetLook(*market, *zip(*held, strict=True)))
+    assert place == len(words)
+    return Look(accounts, tuple(assets), prices)
