@@ -27,7 +27,7 @@ library AccountLines {
     ) internal view returns (CollateralView[] memory collaterals, DebtView[] memory debts) {
         collaterals = _collaterals(table, sums, collateralPrices);
         debts = _debts(table, sums, debtPrices);
-        // an account whose sums are known has all its prices
+        // an account whose sums are known has all its prices; otherwise its sums are 0
         bool isKnown = sums.failure.length == 0;
         uint256 weighted;
         for (uint256 i; i < collaterals.length; ++i) {
@@ -41,7 +41,7 @@ library AccountLines {
         for (uint256 i; i < debts.length; ++i) {
             owed += debts[i].value;
         }
-        for (uint256 i; isKnown && i < debts.length; ++i) {
+        for (uint256 i; i < debts.length; ++i) {
             uint256 room = sums.maintenanceValue.zeroFloorSub(owed - debts[i].value);
             uint256 decimals = Configuration.asset(table, debts[i].assetId).decimals();
             debts[i].liquidationPriceWad = room.fullMulDiv(10 ** decimals, debts[i].amount);

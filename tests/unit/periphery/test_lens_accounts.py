@@ -7,11 +7,10 @@ from random import Random
 
 import pytest
 
-from closeout.chain.parameters import CollateralParameters
 from tests.support.accounts import ACCOUNTS, capped_account, restorative_account, terminal_account, three_and_two
 from tests.support.expected import expected_close_out
 from tests.support.node import reverts
-from tests.support.world import EVERYTHING, NEVER, NO_DEBT, Asset, World, wad
+from tests.support.world import EVERYTHING, NEVER, NO_DEBT, NOT_COLLATERAL, Asset, World, wad
 from tests.unit.periphery.views import Account, Report, error_of, report
 
 DAY = 86_400
@@ -29,6 +28,22 @@ def publish(world: World, asset: Asset, price_wad: int) -> None:
 def value(world: World, asset_id: int, amount: int) -> Fraction:
     """WAD."""
     return Fraction(amount * world.prices[asset_id], 10 ** world.assets[asset_id].decimals)
+
+
+def random_account(world: World, random: Random) -> int:
+    """Two collaterals and two debts of odd amounts and prices, healthy or not."""
+    for asset, low, high in ((world.weth, 1000, 4000), (world.wbtc, 20_000, 80_000), (world.dai, 1, 1)):
+        world.set_price(asset, f"{random.randint(low, high)}.{random.randrange(10**9)}")
+    account = world.open_account(
+        {world.weth: f"1.{random.randrange(10**18)}", world.wbtc: f"0.{random.randint(1, 10**7):08}"}
+    )
+    power = world.vault.healthOf(account)[1]
+    part = random.randint(75, 99)
+    for asset, share in ((world.usdc, 40), (world.dai, 60)):
+        units = power * part * share // 10**4 * 10**asset.decimals // world.prices[asset.id] + 1
+        world.vault.borrow(account, asset.id, units, world.borrower, sender=world.borrower)
+    world.warp(1)
+    return account
 
 
 class TestAccount:
@@ -60,6 +75,16 @@ class TestAccount:
             assert line.token == world.assets[line.asset_id].token.address
             assert line.price == world.prices[line.asset_id]
             assert line.value == -(-value(world, line.asset_id, line.amount) // 1)
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_lines_of_odd_amounts__round_collateral_down_and_debt_up(self, world: World, seed: int) -> None:
+        found = report_of(world, random_account(world, Random(seed)))
+        collaterals = [(line.value, value(world, line.asset_id, line.amount)) for line in found.collaterals]
+        debts = [(line.value, value(world, line.asset_id, line.amount)) for line in found.debts]
+        assert any(exact.denominator > 1 for _, exact in collaterals)
+        assert any(exact.denominator > 1 for _, exact in debts)
+        assert all(told == exact // 1 for told, exact in collaterals)
+        assert all(told == -(-exact // 1) for told, exact in debts)
 
     def test_borrowable_value__can_be_borrowed_to_the_unit(self, world: World) -> None:
         account = world.open_account({world.weth: 10}, {world.usdc: 5_000})
@@ -106,7 +131,7 @@ class TestAccount:
 class TestLiquidationPrice:
     @pytest.mark.parametrize("seed", range(12))
     def test_of_a_collateral__is_the_lowest_healthy_price__all_else_being_equal(self, world: World, seed: int) -> None:
-        account = self.random_account(world, Random(seed))
+        account = random_account(world, Random(seed))
         checked = 0
         for line in report_of(world, account).collaterals:
             asset = world.assets[line.asset_id]
@@ -126,7 +151,7 @@ class TestLiquidationPrice:
 
     @pytest.mark.parametrize("seed", range(12))
     def test_of_a_debt__is_a_price_at_which_it_is_healthy__and_not_far_above(self, world: World, seed: int) -> None:
-        account = self.random_account(world, Random(seed))
+        account = random_account(world, Random(seed))
         for line in report_of(world, account).debts:
             asset = world.assets[line.asset_id]
             publish(world, asset, line.liquidation_price)
@@ -135,21 +160,6 @@ class TestLiquidationPrice:
             publish(world, asset, line.liquidation_price * (10**6 + 1) // 10**6 + 1)
             assert world.health(account) < wad(1)
             publish(world, asset, line.price)
-
-    def random_account(self, world: World, random: Random) -> int:
-        """Two collaterals and two debts of odd amounts and prices, healthy or not."""
-        for asset, low, high in ((world.weth, 1000, 4000), (world.wbtc, 20_000, 80_000), (world.dai, 1, 1)):
-            world.set_price(asset, f"{random.randint(low, high)}.{random.randrange(10**9)}")
-        account = world.open_account(
-            {world.weth: f"1.{random.randrange(10**18)}", world.wbtc: f"0.{random.randint(1, 10**7):08}"}
-        )
-        power = world.vault.healthOf(account)[1]
-        part = random.randint(75, 99)
-        for asset, share in ((world.usdc, 40), (world.dai, 60)):
-            units = power * part * share // 10**4 * 10**asset.decimals // world.prices[asset.id] + 1
-            world.vault.borrow(account, asset.id, units, world.borrower, sender=world.borrower)
-        world.warp(1)
-        return account
 
     def test_without_debt__no_price_makes_the_account_liquidatable(self, world: World) -> None:
         account = world.open_account({world.weth: 1})
@@ -164,7 +174,7 @@ class TestLiquidationPrice:
 
     def test_on_a_ramp__follows_the_threshold_of_now__and_beyond_it_there_is_none(self, world: World) -> None:
         account = world.open_account({world.weth: 10, world.wbtc: "0.1"}, {world.usdc: 5_000})
-        world.set_asset(world.weth, CollateralParameters(max_bonus=800), world.listings[world.weth.id][1], ramp=10 * DAY)
+        world.set_asset(world.weth, NOT_COLLATERAL, world.listings[world.weth.id][1], ramp=10 * DAY)
         world.warp(2 * DAY)
         weth, wbtc = report_of(world, account).collaterals
         assert weth.threshold == 8500 * 8 // 10

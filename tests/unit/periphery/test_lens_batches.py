@@ -61,22 +61,25 @@ class TestAccounts:
             "AccountHealthy",
         ]
 
-    def test_one_with_a_price_that_burns_all_gas__fails_alone(self, world: World) -> None:
+    def test_those_with_a_price_that_burns_all_gas__fail_alone(self, world: World) -> None:
         asset, adapter = list_adapter_asset(world)
-        bad = world.open_account({asset: 1000, world.weth: 1}, {world.usdc: 1_000}, index=1)
+        bad = [world.open_account({asset: 1000, world.weth: 1}, {world.usdc: 1_000}, index=n) for n in (10, 11)]
         good = [healthy_account(world, index) for index in range(2, 8)]
         alone = [Account(*world.lens.accountOf(account)) for account in good]
         adapter.setBurning(sender=world.governor)
         with reverts("", ...):
-            world.lens.accountOf(bad)
-        found = [Account(*values) for values in world.lens.accountsOf([bad, *good])]
-        assert found[1:] == alone
-        assert error_of(world, found[0].failure) == NO_REASON
-        reports = [report(values) for values in world.lens.reportsOf([bad, *good])]
-        assert [values.sums for values in reports[1:]] == alone
-        close_outs = world.lens.closeOutsOf([bad, *good])
-        assert error_of(world, close_outs[0][1]) == NO_REASON
-        assert {error_of(world, refusal)[0] for _, refusal, _ in close_outs[1:]} == {"AccountHealthy"}
+            world.lens.accountOf(bad[0])
+        accounts = [bad[0], *good[:3], bad[1], *good[3:]]
+        wanted = [NO_REASON, *[None] * 3, NO_REASON, *[None] * 3]
+
+        found = [Account(*values) for values in world.lens.accountsOf(accounts)]
+        assert [values for values in found if not values.failure] == alone
+        assert [error_of(world, values.failure) if values.failure else None for values in found] == wanted
+        reports = [report(values) for values in world.lens.reportsOf(accounts)]
+        assert [values.sums for values in reports if values.sums.health_factor] == alone
+        close_outs = [error_of(world, refusal) for _, refusal, _ in world.lens.closeOutsOf(accounts)]
+        assert [error if error == NO_REASON else None for error in close_outs] == wanted
+        assert {name for name, _ in close_outs} == {NO_REASON[0], "AccountHealthy"}
 
     @pytest.mark.parametrize("size", [0, 4, 32, 20_000])
     def test_one_with_a_price_that_reverts_with_anything__fails_alone(self, world: World, size: int) -> None:
