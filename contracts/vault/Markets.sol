@@ -44,7 +44,8 @@ abstract contract Markets is VaultBase {
         uint256 accrued = _seizureStates[assetId].protocolClaim;
         if (accrued == 0) return;
         _seizureStates[assetId].protocolClaim = 0;
-        _creditClaim(holder, assetId, accrued);
+        // announced when they accrued, by the CloseOut event
+        _claims[holder][assetId] += accrued;
     }
 
     function _totalDebt(Market memory market) internal pure returns (uint256) {
@@ -101,7 +102,10 @@ abstract contract Markets is VaultBase {
 
     /// @dev Writes both slots with the rate as it was: for what moves no principal.
     function _writeMarket(uint256 assetId, Market memory market) internal {
-        if (market.interest != 0) emit Accrued(assetId, market.index, market.interest, market.feeShares);
+        // also where nobody owes: debts are told by shares, and what a share is by the index
+        if (market.index != _borrowStates[assetId].index) {
+            emit Accrued(assetId, market.index, market.interest, market.feeShares);
+        }
         if (market.debtShares > type(uint112).max) revert AmountTooLarge(market.debtShares, type(uint112).max);
         _borrowStates[assetId] = BorrowState({
             shares: uint112(market.debtShares),
