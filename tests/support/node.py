@@ -165,6 +165,8 @@ class Node:
         }
         self._decode_revert: Callable[[str | None], Any] = abi.decode_revert
         self._sent = 0
+        # every event since the chain began, in order, less what was rolled back
+        self.journal: list[Log] = []
 
     # -------------------------------------------------------------------------------------------------------- blocks
 
@@ -181,12 +183,13 @@ class Node:
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
         """What happens inside is undone. A snapshot is gone once it was reverted to: each use takes a fresh one."""
-        snapshot, now = self.rpc.call("evm_snapshot"), self.now
+        snapshot, now, events = self.rpc.call("evm_snapshot"), self.now, len(self.journal)
         try:
             yield
         finally:
             assert self.rpc.call("evm_revert", snapshot) is True
             self.now = now
+            del self.journal[events:]
 
     # --------------------------------------------------------------------------------------------------------- calls
 
@@ -197,7 +200,9 @@ class Node:
             if to is not None:
                 self.call(sender, to, data, name)
             raise AssertionError(f"{name}: the transaction failed, and the same call on the state it left does not")
-        return Receipt(int(receipt["gasUsed"], 16), [self._log(log) for log in receipt["logs"]])
+        logs = [self._log(log) for log in receipt["logs"]]
+        self.journal += logs
+        return Receipt(int(receipt["gasUsed"], 16), logs)
 
     def _mined(self, sender: str, to: str | None, data: bytes) -> dict[str, Any]:
         # a hash must never come twice: after going back to a snapshot the node would take it for known
@@ -251,6 +256,7 @@ class Node:
                 self.rpc.call("eth_call", {"from": sender, "data": code, "gas": hex(GAS)}, "latest")
             except RpcError as error:
                 raise self.decode_revert(error.data or "0x", f"deploying {name}") from None
+        self.journal += [self._log(log) for log in receipt["logs"]]
         return self.at(name, receipt["contractAddress"])
 
     def at(self, name: str, address: str) -> Deployed:
