@@ -265,47 +265,41 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     /// @dev The Vault is open while the loan is out. Safe because the loan stands in the books as a debt of nobody: idle is
-    /// lower by what left, total debt higher by the same, so that P1 holds in every view, a supply share keeps its value, and
-    /// nothing that is done inside finds a figure it would not find next to an ordinary borrower of that size. The index cannot
+    /// lower by what left, total debt higher by the same, to the unit (in units, not in shares: those would round), so that P1
+    /// holds in every view, a supply share keeps its value, and nothing that is done inside finds a figure it would not find
+    /// next to an ordinary borrower of that size. The index cannot
     /// move meanwhile: time stands still. What was lent and the fee are pulled under the lock.
     function flashLoan(address receiver, address token, uint256 amount, bytes calldata data) external returns (bool) {
         uint256 assetId = assetIdOf(token);
         uint256 fee = flashFee(token, amount);
-        uint256 shares = _lendFlash(assetId, receiver, token, amount);
+        _lendFlash(assetId, receiver, token, amount);
         bytes32 answer = IERC3156FlashBorrower(receiver).onFlashLoan(msg.sender, token, amount, fee, data);
         if (answer != keccak256("ERC3156FlashBorrower.onFlashLoan")) revert CallbackFailed(receiver);
-        _takeBackFlash(assetId, receiver, token, amount, fee, shares);
+        _takeBackFlash(assetId, receiver, token, amount, fee);
         return true;
     }
 
-    function _lendFlash(uint256 assetId, address receiver, address token, uint256 amount)
-        private
-        nonReentrant
-        returns (uint256 shares)
-    {
+    function _lendFlash(uint256 assetId, address receiver, address token, uint256 amount) private nonReentrant {
         if (amount == 0) revert ZeroAmount();
         Configuration.Asset memory asset = _assetAt(_table, assetId);
         Market memory market = _loadMarket(assetId, asset);
         if (amount > market.idle) revert InsufficientLiquidity(market.idle, amount);
-        shares = ValueMath.toDebtSharesUp(amount, market.index);
         market.idle -= amount;
-        market.debtShares += shares;
+        market.lent += amount;
+        _setLent(assetId, market.lent);
         _storeMarket(assetId, asset, market);
         SafeTransferLib.safeTransfer(token, receiver, amount);
     }
 
-    function _takeBackFlash(
-        uint256 assetId,
-        address receiver,
-        address token,
-        uint256 amount,
-        uint256 fee,
-        uint256 shares
-    ) private nonReentrant {
+    function _takeBackFlash(uint256 assetId, address receiver, address token, uint256 amount, uint256 fee)
+        private
+        nonReentrant
+    {
         Configuration.Asset memory asset = _assetAt(_table, assetId);
         Market memory market = _loadMarket(assetId, asset);
         market.idle += amount + fee;
-        market.debtShares -= shares;
+        market.lent -= amount;
+        _setLent(assetId, market.lent);
         _storeMarket(assetId, asset, market);
         emit FlashLoan(receiver, assetId, amount, fee);
         _pull(token, receiver, amount + fee);

@@ -26,6 +26,8 @@ abstract contract Markets is VaultBase {
         uint256 supplyShares;
         uint256 interest;
         uint256 feeShares;
+        /// Out in flash loans.
+        uint256 lent;
     }
 
     /// @dev Gas an interest-rate model gets. One that fails keeps the rate where it was: it cannot stop an action.
@@ -50,7 +52,7 @@ abstract contract Markets is VaultBase {
 
     function _totalDebt(Market memory market) internal pure returns (uint256) {
         unchecked {
-            return ValueMath.toDebtDown(market.debtShares, market.index);
+            return ValueMath.toDebtDown(market.debtShares, market.index) + market.lent;
         }
     }
 
@@ -78,11 +80,12 @@ abstract contract Markets is VaultBase {
             BorrowState memory borrowed = _borrowStates[assetId];
             SupplyState memory supplied = _supplyStates[assetId];
             (market.debtShares, market.ratePerYear) = (borrowed.shares, borrowed.ratePerYear);
-            (market.idle, market.supplyShares) = (supplied.idle, supplied.shares);
+            (market.idle, market.supplyShares, market.lent) = (supplied.idle, supplied.shares, _lentOf(assetId));
             market.index = InterestMath.grow(borrowed.index, borrowed.ratePerYear, block.timestamp - borrowed.accruedAt);
             if (market.index == borrowed.index) return market;
 
-            market.interest = _totalDebt(market) - ValueMath.toDebtDown(borrowed.shares, borrowed.index);
+            market.interest = ValueMath.toDebtDown(borrowed.shares, market.index)
+                - ValueMath.toDebtDown(borrowed.shares, borrowed.index);
             uint256 fee = market.interest * asset.reserveFactorBps() / BPS;
             if (fee == 0) return market;
             market.feeShares = SharesMath.toSharesDown(fee, _supplyAssets(market) - fee, market.supplyShares);

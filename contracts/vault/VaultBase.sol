@@ -59,6 +59,9 @@ abstract contract VaultBase is IVaultEvents {
 
     bool private transient _locked;
 
+    /// @dev Transient: units of asset `n` out in flash loans stand at this slot plus `n`.
+    uint256 private constant LENT_SLOT = 0x636c6f73656f75742e6c656e7400000000000000000000000000000000000000;
+
     /// @dev State changes exclude each other, and views refuse to answer in between: what they would tell is not settled.
     modifier nonReentrant() {
         if (_locked) revert Reentrancy();
@@ -101,6 +104,18 @@ abstract contract VaultBase is IVaultEvents {
             mstore(0, 1)
             isSent := call(SEND_GAS, token, 0, add(data, 32), mload(data), 0, 32)
             isSent := and(isSent, or(iszero(returndatasize()), and(gt(returndatasize(), 31), eq(mload(0), 1))))
+        }
+    }
+
+    function _lentOf(uint256 assetId) internal view returns (uint256 amount) {
+        assembly ("memory-safe") {
+            amount := tload(add(LENT_SLOT, assetId))
+        }
+    }
+
+    function _setLent(uint256 assetId, uint256 amount) internal {
+        assembly ("memory-safe") {
+            tstore(add(LENT_SLOT, assetId), amount)
         }
     }
 
