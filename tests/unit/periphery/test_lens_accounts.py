@@ -10,7 +10,7 @@ import pytest
 from tests.support.accounts import ACCOUNTS, capped_account, restorative_account, terminal_account, three_and_two
 from tests.support.expected import expected_close_out
 from tests.support.node import reverts
-from tests.support.world import EVERYTHING, NEVER, NO_DEBT, NOT_COLLATERAL, Asset, World, wad
+from tests.support.world import EVERYTHING, NEVER, NO_DEBT, Asset, World, collateral, wad
 from tests.unit.periphery.views import Account, Report, error_of, report
 
 DAY = 86_400
@@ -174,7 +174,7 @@ class TestLiquidationPrice:
 
     def test_on_a_ramp__follows_the_threshold_of_now__and_beyond_it_there_is_none(self, world: World) -> None:
         account = world.open_account({world.weth: 10, world.wbtc: "0.1"}, {world.usdc: 5_000})
-        world.set_asset(world.weth, NOT_COLLATERAL, world.listings[world.weth.id][1], ramp=10 * DAY)
+        world.set_asset(world.weth, collateral(0, 800, ltv=0), world.listings[world.weth.id][1], ramp=10 * DAY)
         world.warp(2 * DAY)
         weth, wbtc = report_of(world, account).collaterals
         assert weth.threshold == 8500 * 8 // 10
