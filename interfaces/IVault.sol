@@ -79,6 +79,7 @@ interface IVaultEvents {
     event Supplied(
         uint256 indexed assetId, address indexed from, address indexed receiver, uint256 assets, uint256 shares
     );
+    /// @notice `receiver` is the Vault itself where the shares paid a repayment: its Repaid or CloseOut puts the assets back.
     event Withdrawn(
         uint256 indexed assetId, address indexed owner, address indexed receiver, uint256 assets, uint256 shares
     );
@@ -89,7 +90,7 @@ interface IVaultEvents {
     event Repaid(
         AccountId indexed account, uint256 indexed assetId, address indexed from, uint256 amount, uint256 shares
     );
-    /// @param index debt index, 17 decimals. @param feeShares supply shares that became the treasury's.
+    /// @param index debt index, 17 decimals. @param feeShares supply shares that are the treasury's, see ReservesCollected.
     event Accrued(uint256 indexed assetId, uint256 index, uint256 interest, uint256 feeShares);
     /// @param ratePerYear nine decimals.
     event RateLatched(uint256 indexed assetId, uint256 ratePerYear);
@@ -100,7 +101,12 @@ interface IVaultEvents {
     event MarginCalled(AccountId indexed account, address indexed caller, uint256 healthFactor);
     event MarginCallCleared(AccountId indexed account, uint256 healthFactor);
     event ClaimCredited(address indexed holder, uint256 indexed assetId, uint256 amount);
+    /// @notice `to` is the Vault itself where the claim paid a repayment or covered bad debt.
     event Claimed(address indexed holder, uint256 indexed assetId, address indexed to, uint256 amount);
+    /// @notice What close-outs left to the protocol (`toProtocol` of their results) became the splitter's claim.
+    event PenaltiesCollected(uint256 indexed assetId, address indexed splitter, uint256 amount);
+    /// @notice What accrued as fees (`feeShares` of Accrued) became the treasury's supply shares.
+    event ReservesCollected(uint256 indexed assetId, address indexed treasury, uint256 shares);
     event OperatorSet(address indexed owner, address indexed operator, bool isApproved);
     event DeleverageSet(AccountId indexed account, Deleverage terms);
     event FlashLoan(address indexed receiver, uint256 indexed assetId, uint256 amount, uint256 fee);

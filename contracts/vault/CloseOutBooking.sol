@@ -63,7 +63,10 @@ abstract contract CloseOutBooking is CloseOutPlans {
         market.debtShares -= move.sharesBurnt;
         market.idle += move.covered;
         if (move.badDebt != 0) {
-            if (move.covered != 0) _debitClaim(prepared.protocol.insuranceFund(), leg.assetId, move.covered);
+            if (move.covered != 0) {
+                _debitClaim(prepared.protocol.insuranceFund(), leg.assetId, move.covered);
+                emit Claimed(prepared.protocol.insuranceFund(), leg.assetId, address(this), move.covered);
+            }
             emit BadDebt(account, leg.assetId, move.badDebt, move.covered);
         }
         Payment payment = fromShares.contains(leg.assetId)

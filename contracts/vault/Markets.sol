@@ -46,8 +46,8 @@ abstract contract Markets is VaultBase {
         uint256 accrued = _seizureStates[assetId].protocolClaim;
         if (accrued == 0) return;
         _seizureStates[assetId].protocolClaim = 0;
-        // announced when they accrued, by the CloseOut event
         _claims[holder][assetId] += accrued;
+        emit PenaltiesCollected(assetId, holder, accrued);
     }
 
     function _totalDebt(Market memory market) internal pure returns (uint256) {
@@ -105,7 +105,7 @@ abstract contract Markets is VaultBase {
 
     /// @dev Writes both slots with the rate as it was: for what moves no principal.
     function _writeMarket(uint256 assetId, Market memory market) internal {
-        // also where nobody owes: debts are told by shares, and what a share is by the index
+        // also where the interest is less than a unit: who follows the events must know the index
         if (market.index != _borrowStates[assetId].index) {
             emit Accrued(assetId, market.index, market.interest, market.feeShares);
         }
@@ -152,7 +152,9 @@ abstract contract Markets is VaultBase {
     function _collectReserves(uint256 assetId, Market memory market, address holder) internal {
         if (holder != Configuration.protocol(_table).treasury()) return;
         uint256 uncollected = market.supplyShares - _heldShares[assetId];
+        if (uncollected == 0) return;
         _supplyShares[assetId][holder] += uncollected;
         _heldShares[assetId] += uncollected;
+        emit ReservesCollected(assetId, holder, uncollected);
     }
 }
