@@ -22,6 +22,14 @@ import {ValueMath} from "./libraries/ValueMath.sol";
 import {Accounts} from "./vault/Accounts.sol";
 import {Moves} from "./vault/Moves.sol";
 
+/// @dev The one view of Permit2 that is needed here.
+interface IPermit2 {
+    function allowance(address owner, address token, address spender)
+        external
+        view
+        returns (uint160 amount, uint48 expiration, uint48 nonce);
+}
+
 /// @title VaultExtension: the second half of the Vault's code
 /// @notice Runs on the Vault's storage, by delegatecall from its fallback; on its own it holds nothing and knows nothing. Split
 /// off because one contract may not have more than 24 576 bytes (EIP-170): what is here is not on the hot path.
@@ -373,7 +381,18 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
     {
         // a permit that somebody used before us has done its work
         if (IERC20(token).allowance(msg.sender, address(this)) >= amount) return;
+        if (_permit2Allowance(token) >= amount) return;
         SafeTransferLib.permit2(token, msg.sender, address(this), amount, deadline, v, r, s);
+    }
+
+    /// @dev What the Vault can take of the caller's tokens through Permit2.
+    function _permit2Allowance(address token) private view returns (uint256 allowed) {
+        address permit2 = SafeTransferLib.PERMIT2;
+        if (permit2.code.length == 0) return 0;
+        uint256 expiration;
+        (allowed, expiration,) = IPermit2(permit2).allowance(msg.sender, token, address(this));
+        if (expiration < block.timestamp) return 0;
+        allowed = allowed.min(IERC20(token).allowance(msg.sender, permit2));
     }
 
     /// @dev EIP-712 domain; under delegatecall it is the Vault's address that stands in it.
