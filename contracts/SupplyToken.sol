@@ -6,9 +6,10 @@ import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20P
 import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {MetadataReaderLib} from "solady/utils/MetadataReaderLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
-import {IVault} from "interfaces/IVault.sol";
+import {IVault, IVaultEvents} from "interfaces/IVault.sol";
 import {Configuration} from "./libraries/Configuration.sol";
 
 /// @title SupplyToken: the ERC-4626 face of one asset's supply
@@ -17,6 +18,7 @@ import {Configuration} from "./libraries/Configuration.sol";
 /// @dev OpenZeppelin's conversion with an offset of 6 is the Vault's own (docs/liquidation.md, section 1, "Supply"): previews are exact.
 contract SupplyToken is ERC4626, ERC20Permit {
     using Configuration for Configuration.Asset;
+    using FixedPointMathLib for uint256;
 
     IVault public immutable VAULT;
     uint256 public immutable ASSET_ID;
@@ -120,7 +122,10 @@ contract SupplyToken is ERC4626, ERC20Permit {
     }
 
     function _take(uint256 assets) private {
+        uint256 before = SafeTransferLib.balanceOf(asset(), address(this));
         SafeTransferLib.safeTransferFrom(asset(), msg.sender, address(this), assets);
+        uint256 received = SafeTransferLib.balanceOf(asset(), address(this)).zeroFloorSub(before);
+        if (received != assets) revert IVaultEvents.TransferMismatch(asset(), assets, received);
     }
 
     function _announceDeposit(address receiver, uint256 assets, uint256 shares) private {
