@@ -121,9 +121,7 @@ gas: setup compile-ape ## gas tests, with Ape's gas table
 # ------------------------------------------------------------------------------------------------------------------ run
 
 demo: setup ## play the demo scenario on a local chain; writes build/RESULT.json and build/report.html
-	$(call say,compile)
-	@$(MAKE) compile
-	$(call say,scenario)
+	$(call say,scenario: compiles what it deploys first, where that changed)
 	@mkdir -p build
 	@$(BIN)/ape run scenario config/scenarios/demo.yaml --out build/RESULT.json --report build/report.html
 
