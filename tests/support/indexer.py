@@ -90,9 +90,6 @@ class Indexer:
             self.claims[holder, asset_id] += self.penalties.pop(asset_id, 0)
         self.claims[holder, asset_id] -= event["amount"]
 
-    def _on_BadDebt(self, event: Mapping[str, Any]) -> None:
-        self.claims[self.fund, event["assetId"]] -= event["covered"]
-
     # ----------------------------------------------------------------------------------------------------- accounts
 
     def _on_CollateralDeposited(self, event: Mapping[str, Any]) -> None:
