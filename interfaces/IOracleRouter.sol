@@ -95,7 +95,12 @@ interface IOracleRouter is IERC7726, IPriceErrors {
     /// @notice The last good price (WAD) and when it was recorded; since when the price is known to be missing, 0 where it is not.
     function lastGoodOf(address asset) external view returns (uint256 priceWad, uint256 recordedAt, uint256 missingSince);
 
-    /// @notice Until when an asset is frozen, and until when any is; a time that is over: not.
-    function frozenUntil(address asset) external view returns (uint256 until);
+    /// @notice The adapter with what it may use, until when the asset is frozen (a time that is over: not), its jump bound (0: off).
+    function sourceOf(address asset)
+        external
+        view
+        returns (address adapter, uint256 gasBound, uint256 frozenUntil, uint256 jumpBps);
+
+    /// @notice Until when any asset may be frozen: who reads feeds in place asks the router instead until then.
     function anyFrozenUntil() external view returns (uint256 until);
 }

@@ -342,8 +342,9 @@ contract OracleRouter is IOracleRouter, AccessManaged {
     }
 
     /// @inheritdoc IOracleRouter
-    function frozenUntil(address asset) external view returns (uint256) {
-        return _sources[asset].frozenUntil;
+    function sourceOf(address asset) external view returns (address, uint256, uint256, uint256) {
+        Source memory source = _sources[asset];
+        return (source.adapter, source.gasBound, source.frozenUntil, source.jumpBps);
     }
 
     // --------------------------------------------------------------------------------------------------------- bounds

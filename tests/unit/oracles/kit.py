@@ -40,6 +40,11 @@ class Source:
     def say_raw(self, signature: str, data: bytes) -> None:
         self.contract.program(selector(signature), ANSWER, data, sender=STRANGER)
 
+    def cut_short(self, signature: str, missing: int = 1) -> None:
+        """What it says now, without the last bytes."""
+        node, address = self.stage.node, self.contract.address
+        self.say_raw(signature, node.call(None, address, selector(signature))[:-missing])
+
     def be(self, mood: int) -> None:
         self.contract.setMood(mood, sender=STRANGER)
 
@@ -101,9 +106,7 @@ FEED = [
     Misbehaviour("huge", MISSING, lambda s: round_of(s, INT256_MAX)),
     Misbehaviour("at the aggregator's minimum", MISSING, lambda s: round_of(s, 10**8)),
     Misbehaviour("at the aggregator's maximum", MISSING, lambda s: round_of(s, 10**12)),
-    Misbehaviour(
-        "short", MISSING, lambda s: s.say_raw("latestRoundData()", encode(ROUND, [1, FEED_PRICE, 1, 1, 1])[:159])
-    ),
+    Misbehaviour("short", MISSING, lambda s: s.cut_short("latestRoundData()")),
     *_moods(),
 ]
 
@@ -121,7 +124,7 @@ SEQUENCER = [
     Misbehaviour("back in the future", DEGRADED, lambda s: round_of(s, 0, started_age=-DAY)),
     Misbehaviour("huge", DEGRADED, lambda s: round_of(s, INT256_MAX, started_age=DAY)),
     Misbehaviour("negative", DEGRADED, lambda s: round_of(s, -1, started_age=DAY)),
-    Misbehaviour("short", DEGRADED, lambda s: s.say_raw("latestRoundData()", bytes(100))),
+    Misbehaviour("short", DEGRADED, lambda s: s.cut_short("latestRoundData()")),
     # never a blanket block: whatever becomes of the sequencer's feed, there is a price
     *[Misbehaviour(m.name, DEGRADED if m.alone == MISSING else FRESH, m.apply) for m in _moods()],
 ]
@@ -160,7 +163,7 @@ PYTH_KIT = [
         MISSING,
         lambda s: s.say(UNSAFE, ["uint256"] * 4, PYTH_PRICE, UINT256_MAX, 2**256 - 8, s.stage.now),
     ),
-    Misbehaviour("short", MISSING, lambda s: s.say_raw(UNSAFE, bytes(127))),
+    Misbehaviour("short", MISSING, lambda s: s.cut_short(UNSAFE)),
     *_moods(),
 ]
 
@@ -199,7 +202,7 @@ POOL = [
         "arrays of other lengths", MISSING, lambda s: s.say(OBSERVE, OBSERVATIONS, [0, 1, 2], [0, 2**100, 2**101])
     ),
     Misbehaviour("words without sense", MISSING, lambda s: s.say_raw(OBSERVE, b"\xff" * 256)),
-    Misbehaviour("short", MISSING, lambda s: s.say_raw(OBSERVE, bytes(255))),
+    Misbehaviour("short", MISSING, lambda s: s.cut_short(OBSERVE)),
     *_moods(),
 ]
 
@@ -230,7 +233,7 @@ VAULT = [
     Misbehaviour("loss within the tolerance", FRESH, lambda s: vault_says(s, RATE - RATE // 2_000)),
     Misbehaviour("wrong decimals", DEGRADED, lambda s: vault_says(s, RATE * 10**12)),
     Misbehaviour("huge", MISSING, lambda s: vault_says(s, UINT256_MAX)),
-    Misbehaviour("short", MISSING, lambda s: s.say_raw(CONVERT, bytes(31))),
+    Misbehaviour("short", MISSING, lambda s: s.cut_short(CONVERT)),
     *_moods(),
 ]
 
@@ -267,7 +270,7 @@ def _adapter_kit(p: int) -> list[Misbehaviour]:
         Misbehaviour("old", FRESH, lambda s: quote_of(s, p, age=DAY)),
         Misbehaviour("jump", JUMPED, lambda s: quote_of(s, 2 * p)),
         Misbehaviour("huge", MISSING, lambda s: quote_of(s, 10**30 + 1)),
-        Misbehaviour("short", MISSING, lambda s: s.say_raw("price()", encode(QUOTE, [p, p, 1, 0])[:127])),
+        Misbehaviour("short", MISSING, lambda s: s.cut_short("price()")),
         *_moods(),
     ]
 

@@ -264,7 +264,9 @@ def test_activate__of_an_adapter_that_answers_only_with_more_gas_than_it_says__i
 def test_freeze__holds_the_last_good_price_degraded_for_a_day(market: Market):
     market.say(PRICE // 100)
     market.router.freeze(market.token, sender=GUARDIAN)
-    assert market.router.anyFrozenUntil() == market.stage.now + DAY
+    until = market.stage.now + DAY
+    assert market.router.anyFrozenUntil() == until
+    assert market.router.sourceOf(market.token) == (market.adapter.contract.address, 200_000, until, 0)
     assert market.reading == ("degraded", PRICE, PRICE, PRICE)
     market.stage.wait(DAY - 1)
     assert market.reading[0] == "degraded"
