@@ -70,11 +70,12 @@ def reverts(name: str, *arguments: Any) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Log:
-    """One decoded event; values by the names of the declaration."""
+    """One decoded event; values by the names of the declaration, time of its block."""
 
     name: str
     emitter: str
     values: Mapping[str, Any]
+    time: int = 0
 
 
 @dataclass(frozen=True)
@@ -241,8 +242,8 @@ class Node:
     def _log(self, log: dict[str, Any]) -> Log:
         event = self._events.get(log["topics"][0]) if log["topics"] else None
         if event is None:
-            return Log("", log["address"], {"data": log["data"]})
-        return Log(event.name, log["address"], dict(zip(event.fields, event.decode(log), strict=True)))
+            return Log("", log["address"], {"data": log["data"]}, self.now)
+        return Log(event.name, log["address"], dict(zip(event.fields, event.decode(log), strict=True)), self.now)
 
     # ----------------------------------------------------------------------------------------------------- contracts
 

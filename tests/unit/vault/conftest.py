@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.indexer import Indexer
+from tests.support.books import assert_books_balance
 from tests.support.world import World
 
 
@@ -14,5 +14,5 @@ from tests.support.world import World
 def books_balance(request: pytest.FixtureRequest) -> Iterator[None]:
     world: World | None = request.getfixturevalue("world") if "world" in request.fixturenames else None
     yield
-    if world is not None and not request.node.get_closest_marker("unbalanced"):
-        Indexer(world.node, world.vault.address).replay(world.node.journal).compare(world)
+    if world is not None:
+        assert_books_balance(world)
