@@ -7,7 +7,7 @@ and any balances, and thousands of them pass in seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
@@ -46,6 +46,9 @@ class Seen:
     """Token units by asset id, payer and receiver."""
 
 
+Between = Callable[["Stage", Any], Sequence[Block]]
+
+
 class Stage:
     """A Vault that worlds are put into. `engine` may be another than the real one."""
 
@@ -81,11 +84,16 @@ class Stage:
     def see(self, world: World, engine: Deployed | None = None) -> Seen:
         return self.see_all([world], engine)[0]
 
-    def see_all(self, worlds: Iterable[World], engine: Deployed | None = None) -> list[Seen]:
-        """What comes of each world's request."""
+    def see_all(
+        self, worlds: Iterable[World], engine: Deployed | None = None, *, between: Between | None = None
+    ) -> list[Seen]:
+        """What comes of each world's request. `between`: what happens after the account is placed and before that."""
         seen = []
         for some in in_batches(worlds, AT_ONCE):
-            histories = [self._history(world, engine or self.protocol.engine) for world in some]
+            histories = [
+                self._history(world, engine or self.protocol.engine, between(self, world) if between else [])
+                for world in some
+            ]
             answers = simulate(self.node.rpc, histories)
             seen += [self._seen(world, answer) for world, answer in zip(some, answers, strict=True)]
         return seen
@@ -131,21 +139,21 @@ class Stage:
         given = {"collaterals": sets[0], "debts": sets[1], "fill": world.fill_wad, "receiver": self.receiver}
         return self.protocol.request(self.account, **(given | changes))
 
-    def _history(self, world: World, engine: Deployed) -> list[Block]:
+    def _history(self, world: World, engine: Deployed, between: Sequence[Block]) -> list[Block]:
         request = self.request(world)
         snapshot, terms = world.snapshot(), world.terms()
         plan = engine.plan.data(_tuple(snapshot), _tuple(terms))
         preview, close_out = self.vault.previewCloseOut.data(request), self.vault.closeOut.data(request, b"")
         calls = [self.call(engine, plan), self.call(self.vault, preview), self.call(self.vault, close_out)]
-        return [*self.opening(world, engine), Block(NOW, calls), *self.reading(world)]
+        return [*self.opening(world, engine), *between, Block(NOW, calls), *self.reading(world)]
 
     # ---------------------------------------------------------------------------------------------------------- answer
 
     def _seen(self, world: World, outcomes: Sequence[Outcome]) -> Seen:
-        placed, published, planned, previewed, done, read = outcomes
-        assert placed.is_done and published.is_done and read.is_done, world
-        preview = self._result(previewed)
-        result = self._result(done)
+        *before, planned, previewed, done, read = outcomes
+        assert all(outcome.is_done for outcome in (*before, read)), world
+        preview = self.result(previewed)
+        result = self.result(done)
         if isinstance(result, str):
             return Seen(world, result, preview, None, None, done.gas, {})
         assert planned.is_done, "the engine answers to the Vault's snapshot and not to the model's"
@@ -153,7 +161,8 @@ class Stage:
         settled = _settled(world, self._plan(planned), result, after)
         return Seen(world, None, preview, result, settled, done.gas, self.transfers(done))
 
-    def _result(self, outcome: Outcome) -> Result | str:
+    def result(self, outcome: Outcome) -> Result | str:
+        """What a close-out or its preview answered, or the name of its error."""
         if not outcome.is_done:
             return self.node.decode_revert(outcome.data).name or outcome.data
         return Result.of(self.close_out.decode(outcome.data))

@@ -9,9 +9,10 @@ import pytest
 
 from closeout.model import Regime
 from closeout.units import WAD
+from tests.differential.batches import in_batches
 from tests.differential.simulation import Block, Outcome, simulate
 from tests.differential.sizes import least, sized
-from tests.property.placed import NOW, Stage
+from tests.property.placed import AT_ONCE, NOW, Stage
 from tests.property.pools import some_worlds
 from tests.support.world import EVERYTHING, Result
 from tests.support.world import World as Protocol
@@ -36,7 +37,7 @@ GAS_BOUND = 6_000_000
 
 
 def played(stage: Stage, histories: list[list[Block]]) -> list[list[Outcome]]:
-    return simulate(stage.node.rpc, histories)
+    return [answer for some in in_batches(histories, AT_ONCE) for answer in simulate(stage.node.rpc, some)]
 
 
 def name_of(stage: Stage, outcome: Outcome) -> str | None:

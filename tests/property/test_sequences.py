@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
@@ -14,12 +15,13 @@ from tests.differential.sizes import least, seeded, sized
 from tests.model import checks
 from tests.model.checks import Settled
 from tests.property.placed import Stage
-from tests.property.pools import Pool, Settle, at_random, holds, some_worlds, told_by
+from tests.property.pools import Pool, Settle, at_random, holds, some_worlds
 from tests.worlds import World
 
 COUNT = sized(160)
 SOLVENT = ("curve", "below the curve", "capped", "just below one", "border capped")
 STEPS = 8
+PERCENT = Fraction(1, 100)
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +54,14 @@ def test_p21_terminal_settlement_is_pro_rata(stage: Stage) -> None:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A sequence of sets and fills over one whole close-out: value sold and penalty, less what rounding explains."""
+    """A sequence of sets and fills over one whole close-out: value sold and penalty, less what rounding explains.
+
+    `runs_out`: the collateral of one of the sets was not enough for its own `R*`.
+    """
 
     sold: Fraction
     penalty: Fraction
-    steps: int
+    runs_out: bool
 
 
 def compare(world: World, settle: Settle, random: Random) -> Ratio | None:
@@ -65,23 +70,33 @@ def compare(world: World, settle: Settle, random: Random) -> Ratio | None:
     if whole is None or whole.plan.regime is Regime.TERMINAL:
         return None
     sold = penalty = Fraction(0)
-    steps, state = 0, world
+    state, runs_out, steps = world, False, 0
     noise = whole.collateral_units() + whole.debt_units()
     for _ in range(STEPS):
         part = settle(_pick(random, state))
         if part is None:
             continue
+        runs_out |= _runs_out(part)
         state, steps = part.after, steps + 1
         sold, penalty = sold + part.seized_value(), penalty + _penalty(part)
         noise += part.collateral_units() + part.debt_units()
     due = _penalty(whole)
     if not steps or due <= 100 * noise:
         return None
-    return Ratio((sold - noise) / whole.seized_value(), (penalty - noise) / due, steps)
+    return Ratio((sold - noise) / whole.seized_value(), (penalty - noise) / due, runs_out)
 
 
 def _penalty(done: Settled) -> Fraction:
     return done.seized_value() - done.repaid_value()
+
+
+def _runs_out(done: Settled) -> bool:
+    """A part of the account's collateral, which a full fill would have sold wholly."""
+    snapshot = done.before.snapshot()
+    if snapshot.set_collateral_value == snapshot.collateral_value:
+        return False
+    # a fill rounds the value seized down
+    return (done.plan.seized_value + 1) * WAD >= snapshot.set_collateral_value * done.before.fill_wad
 
 
 def _pick(random: Random, world: World) -> World:
@@ -94,21 +109,27 @@ def _pick(random: Random, world: World) -> World:
     )
 
 
-def worst(worlds: list[World], settle: Settle) -> tuple[Ratio, Ratio, int]:
-    """The worst by value sold, the worst by penalty, and how many sequences there were."""
+def ratios(worlds: list[World], settle: Settle) -> list[Ratio]:
     found = [compare(world, settle, seeded("picks", n)) for n, world in enumerate(worlds)]
-    ratios = [ratio for ratio in found if ratio is not None]
-    return max(ratios, key=lambda r: r.sold), max(ratios, key=lambda r: r.penalty), len(ratios)
+    return [ratio for ratio in found if ratio is not None]
 
 
 def test_p17_the_worst_of_many_sequences_of_sets_is_next_to_the_whole(
-    solvent: Pool, record_property: pytest.FixtureRequest
+    solvent: Pool, record_property: Callable[[str, object], None]
 ) -> None:
-    """Sells at most 0.1 % more, costs at most 1 % more penalty than one whole close-out."""
-    with told_by(solvent.settle):
-        sold, penalty, count = worst(solvent.worlds, solvent.settle)
-    record_property("worst value sold over the whole", float(sold.sold))
-    record_property("worst penalty over the whole", float(penalty.penalty))
-    assert count >= least(80)
-    assert sold.sold <= checks.SOLD_ROOM, sold
-    assert penalty.penalty <= Fraction(101, 100), penalty
+    """Where every set has enough for its own `R*`: sells no more and costs no more than one whole close-out.
+
+    Where one runs out the specification's limit on its penalty is too high (docs/known-issues.md, with an account on
+    which it costs 20 % more); of random accounts the worst is far below that.
+    """
+    found = ratios(solvent.worlds, solvent.settle)
+    enough = [ratio for ratio in found if not ratio.runs_out]
+    rest = [ratio for ratio in found if ratio.runs_out]
+    for name, some in (("enough", enough), ("runs out", rest)):
+        record_property(f"{name}: most sold", float(max((r.sold for r in some), default=Fraction(0))))
+        record_property(f"{name}: most penalty", float(max((r.penalty for r in some), default=Fraction(0))))
+    assert len(enough) >= least(40)
+    assert len(rest) >= least(20)
+    assert all(ratio.sold <= 1 and ratio.penalty <= 1 for ratio in enough), max(enough, key=lambda r: r.penalty)
+    assert all(ratio.sold <= 1 + PERCENT for ratio in rest), max(rest, key=lambda r: r.sold)
+    assert all(ratio.penalty <= 1 + 21 * PERCENT for ratio in rest), max(rest, key=lambda r: r.penalty)
