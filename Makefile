@@ -80,7 +80,8 @@ compile: setup ## compile the contracts, only what changed; artifacts go to .bui
 
 compile-ape: setup ## compile with Ape too, as `ape test` and `ape console` want it
 	$(call say,ape compile)
-	@$(BIN)/ape compile
+	@# Ape looks at changed files only, not at what imports them: forced, or the Vault stays as it was when a library changes
+	@$(BIN)/ape compile --force
 
 size: compile ## contract sizes against the limit of 24 576 bytes (EIP-170)
 	@$(BIN)/python -m closeout.toolchain.sizes
