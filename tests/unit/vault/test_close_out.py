@@ -217,6 +217,22 @@ def test_close_out__of_the_best_collateral_alone__is_refused_with_both_figures(w
         world.close_out(account, collaterals=set_of(world.weth))
 
 
+def test_close_out__of_a_set_that_would_have_to_pay_less_than_the_floor__is_refused_with_both_rates(world: World):
+    """C / B - 1 = 0.51 %: so that WETH alone cost no more in total, it could pay 0.43 %, and the floor is 0.5 %."""
+    world.set_price(world.weth, 2500)
+    world.set_price(world.wbtc, 50_000)
+    account = world.open_account({world.weth: 10, world.wbtc: "0.5"}, {world.usdc: "29847.77"})
+    world.set_price(world.weth, 1500)
+    world.set_price(world.wbtc, 30_000)
+    with pytest.raises(ModelRevert) as refusal:
+        expected_close_out(world, account, collaterals=set_of(world.weth))
+    assert refusal.value.name == "PenaltyBelowFloor"
+    with reverts("PenaltyBelowFloor", *refusal.value.values):
+        world.close_out(account, collaterals=set_of(world.weth))
+    rate, floor = refusal.value.values
+    assert wad("0.0042") < rate < wad("0.0043") < floor == wad("0.005")
+
+
 # -------------------------------------------------------------------------------------------------------- refusals
 
 
