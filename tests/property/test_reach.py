@@ -32,8 +32,8 @@ UNHEALTHY = (
 DEAD: dict[str, Any] = {"code": "0xfe"}
 """A contract that answers every call by burning all the gas it is given."""
 
-# A block of Ethereum has 36 million: the largest account takes a small part of it, whatever its tokens do.
-GAS_BOUND = 6_000_000
+# A block of Ethereum has 36 million: ten collaterals and five debts are closed out in less than a twentieth of it.
+GAS_BOUND = 1_500_000
 
 
 def played(stage: Stage, histories: list[list[Block]]) -> list[list[Outcome]]:

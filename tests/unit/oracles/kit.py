@@ -178,11 +178,19 @@ OBSERVATIONS = ["int56[]", "uint160[]"]
 
 
 def pool_says(source: Source, tick: int = TICK, liquidity: int = LIQUIDITY) -> None:
+    # the pool's cumulative figures wrap around: here they do, within the window
+    ticks, seconds = -(2**55) + 5, 2**160 - 1
+    later = (ticks + tick * WINDOW + 2**55) % 2**56 - 2**55
     per_liquidity = (WINDOW << 128) // max(liquidity, 1)
-    start = 7 * 10**9, 2**159
-    source.say(
-        OBSERVE, OBSERVATIONS, [start[0], start[0] + tick * WINDOW], [start[1], (start[1] + per_liquidity) % 2**160]
-    )
+    source.say(OBSERVE, OBSERVATIONS, [ticks, later], [seconds, (seconds + per_liquidity) % 2**160])
+
+
+def pool_lies_about(source: Source, word: int) -> None:
+    """What it says, with one word of its encoding one higher."""
+    node, address = source.stage.node, source.contract.address
+    data = bytearray(node.call(None, address, selector(OBSERVE)))
+    data[32 * word + 31] += 1
+    source.say_raw(OBSERVE, bytes(data))
 
 
 def honest_pool(source: Source) -> None:
@@ -201,6 +209,9 @@ POOL = [
     Misbehaviour(
         "arrays of other lengths", MISSING, lambda s: s.say(OBSERVE, OBSERVATIONS, [0, 1, 2], [0, 2**100, 2**101])
     ),
+    Misbehaviour("another offset", MISSING, lambda s: pool_lies_about(s, 1)),
+    Misbehaviour("another length of the first", MISSING, lambda s: pool_lies_about(s, 2)),
+    Misbehaviour("another length of the second", MISSING, lambda s: pool_lies_about(s, 5)),
     Misbehaviour("words without sense", MISSING, lambda s: s.say_raw(OBSERVE, b"\xff" * 256)),
     Misbehaviour("short", MISSING, lambda s: s.cut_short(OBSERVE)),
     *_moods(),
@@ -389,7 +400,8 @@ def _cross(stage: Stage) -> Rig:
 
 
 def _deviation(stage: Stage) -> Rig:
-    primary, secondary = fixed_price(stage, 2_000), fixed_price(stage, 2_000)
+    # not the same price, so that it shows which of the two answered
+    primary, secondary = fixed_price(stage, 2_000), fixed_price(stage, 1_990)
     return Rig(
         "deviation",
         stage.deploy("DeviationAdapter", primary.contract, secondary.contract, 200, 6 * HOUR),

@@ -103,6 +103,16 @@ def test_yield__paid_out_once_a_week__is_fresh_although_somebody_pokes_in_every_
         assert stage.ask(shares.adapter).kind == "fresh"
 
 
+def test_rate__of_whole_units__may_be_one_of_them_ahead_of_its_growth(stage: Stage):
+    shares = make(stage, 6)
+    for units, kind in ((1, "fresh"), (2, "degraded")):
+        with stage.node.rolled_back():
+            # a million shares: a donation of a dollar is a unit of the rate
+            shares.asset.mint(shares.vault, units * shares.unit + 1, sender=STRANGER)
+            assert shares.vault.convertToAssets(shares.unit) == shares.unit + units
+            assert stage.ask(shares.adapter).kind == kind
+
+
 def test_growth__that_did_not_come__is_kept_for_a_fortnight_and_no_longer(stage: Stage):
     shares = make(stage)
     stage.wait(YEAR)

@@ -75,6 +75,23 @@ def test_reading__of_a_missing_price__is_the_last_good_one_and_exchanges_nothing
     assert market.reading == ("missing", PRICE, PRICE, 0)
 
 
+@pytest.mark.parametrize("mood", [0, 2, 7], ids=["honest", "out of gas", "slow"])
+@pytest.mark.parametrize("status", [0, 1])
+def test_reading__by_a_caller_with_too_little_gas__is_the_same_or_none(market: Market, mood: int, status: int):
+    market.say(PRICE, PRICE if status else None)
+    market.adapter.be(mood)
+    meter = market.stage.deploy("GasMeter")
+    call = market.router.readPrice.data(market.token)
+    is_done, used, answer = meter.measure.ask(market.router, call, 0)
+    assert is_done
+    refused = 0
+    for gas in range(5_000, used + 250_000, 2_500):
+        is_done, _, found = meter.measure.ask(market.router, call, gas)
+        refused += not is_done
+        assert not is_done or found == answer
+    assert refused
+
+
 def test_reading__of_an_asset_without_an_adapter__is_refused(market: Market):
     with reverts("AssetUnknown", market.router.address):
         market.router.readPrice(market.router)
@@ -272,6 +289,15 @@ def test_freeze__holds_the_last_good_price_degraded_for_a_day(market: Market):
     assert market.reading[0] == "degraded"
     market.stage.wait(1)
     assert market.reading == ("fresh", PRICE // 100, PRICE // 100, PRICE // 100)
+
+
+def test_freeze__of_an_asset_with_a_jump_bound__ends_at_the_same_second(market: Market):
+    market.router.setJumpBound(market.token, 30_00, sender=GOVERNOR)
+    market.router.freeze(market.token, sender=GUARDIAN)
+    market.stage.wait(DAY - 1)
+    assert market.reading[0] == "degraded"
+    market.stage.wait(1)
+    assert market.reading[0] == "fresh"
 
 
 def test_freeze__of_a_price_that_is_missing__leaves_it_missing(market: Market):
