@@ -6,17 +6,18 @@ result      → JSON                               table, report   → for peopl
 
 from __future__ import annotations
 
+from closeout.yamlfile.problem import BadFile
+
 from .engine import AccountState, CloseOutRecord, Engine, Outcome
 from .loading import load_scenario, read_scenario
 from .model_engine import ModelEngine
 from .player import play
-from .problem import BadScenario
 from .result import ScenarioResult, StepRecord, Summary, write_json
 from .world import Scenario, World
 
 __all__ = [
     "AccountState",
-    "BadScenario",
+    "BadFile",
     "CloseOutRecord",
     "Engine",
     "ModelEngine",

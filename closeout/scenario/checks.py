@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from closeout.model import MAX_COLLATERALS, MAX_DEBTS
+from closeout.yamlfile.decimals import to_units
+from closeout.yamlfile.problem import BadFile, dotted, one_of, shown
 
-from .decimals import to_units
-from .problem import BadScenario, dotted, one_of, shown
 from .schema import AssetModel, CloseOutModel, MoveModel, ProtocolModel, ScenarioModel, StepModel
 
 __all__ = ["check_scenario"]
@@ -23,11 +23,11 @@ def check_scenario(model: ScenarioModel) -> None:
     """Checks everything that needs no price history and no arithmetic of the protocol.
 
     Raises:
-        BadScenario: naming the key's path, what it says and what was expected.
+        BadFile: naming the key's path, what it says and what was expected.
     """
     _check_protocol(model.protocol)
     if len(model.assets) > MAX_ASSETS:
-        raise BadScenario("assets", f"{len(model.assets)} assets", f"at most {MAX_ASSETS}")
+        raise BadFile("assets", f"{len(model.assets)} assets", f"at most {MAX_ASSETS}")
     for name, asset in model.assets.items():
         _check_asset(name, asset, model.protocol)
     for name, amount in model.insurance.items():
@@ -43,21 +43,21 @@ def check_scenario(model: ScenarioModel) -> None:
 def _check_protocol(protocol: ProtocolModel) -> None:
     call, target = protocol.margin_call_health, protocol.target_health
     if call is not None and call > target:
-        raise BadScenario("protocol.margin_call_health", f"{call:f}", f"at most target_health, {target:f}")
+        raise BadFile("protocol.margin_call_health", f"{call:f}", f"at most target_health, {target:f}")
     split = protocol.penalty_split
     # at most 18 decimals each: 28 digits carry the sum exactly
     total = split.insurance + split.treasury + split.burn
     if total != 1:
-        raise BadScenario("protocol.penalty_split", f"weights that add up to {total:f}", "weights that add up to 1")
+        raise BadFile("protocol.penalty_split", f"weights that add up to {total:f}", "weights that add up to 1")
 
 
 def _check_asset(name: str, asset: AssetModel, protocol: ProtocolModel) -> None:
     path = ("assets", name)
     if to_units(asset.price, asset.feed_decimals) is None:
         expected = f"a price with at most {asset.feed_decimals} decimals, as its feed has"
-        raise BadScenario(dotted((*path, "price")), f"{asset.price:f}", expected)
+        raise BadFile(dotted((*path, "price")), f"{asset.price:f}", expected)
     if asset.collateral is None and not asset.is_borrowable:
-        raise BadScenario(dotted(path), "neither collateral nor borrow", "at least one of them")
+        raise BadFile(dotted(path), "neither collateral nor borrow", "at least one of them")
     if asset.supply is not None:
         _check_digits((*path, "supply"), asset.supply, asset)
     if asset.collateral is None:
@@ -66,13 +66,13 @@ def _check_asset(name: str, asset: AssetModel, protocol: ProtocolModel) -> None:
     where = (*path, "collateral")
     if terms.ltv >= terms.liquidation_threshold:
         expected = f"less than liquidation_threshold, {terms.liquidation_threshold:f}"
-        raise BadScenario(dotted((*where, "ltv")), f"{terms.ltv:f}", expected)
+        raise BadFile(dotted((*where, "ltv")), f"{terms.ltv:f}", expected)
     if terms.max_bonus < protocol.bonus.floor:
         expected = f"at least protocol.bonus.floor, {protocol.bonus.floor:f}"
-        raise BadScenario(dotted((*where, "max_bonus")), f"{terms.max_bonus:f}", expected)
+        raise BadFile(dotted((*where, "max_bonus")), f"{terms.max_bonus:f}", expected)
     product = terms.liquidation_threshold * (1 + terms.max_bonus)
     if product > MAX_THRESHOLD_WITH_BONUS:
-        raise BadScenario(
+        raise BadFile(
             dotted((*where, "liquidation_threshold")),
             f"{terms.liquidation_threshold:f}, which makes t (1 + max_bonus) = {product:f}",
             f"t (1 + max_bonus) of at most {MAX_THRESHOLD_WITH_BONUS}",
@@ -89,17 +89,17 @@ def _check_account(
         where = (*path, "collateral", name)
         _check_amount(where, name, amount, assets)
         if assets[name].collateral is None:
-            raise BadScenario(dotted(where), f"{name}, which has no collateral key", "an asset that is collateral")
+            raise BadFile(dotted(where), f"{name}, which has no collateral key", "an asset that is collateral")
     for name, amount in debt.items():
         where = (*path, "debt", name)
         _check_amount(where, name, amount, assets)
         if not assets[name].is_borrowable:
-            raise BadScenario(dotted(where), f"{name}, which has no borrow key", "an asset that can be borrowed")
+            raise BadFile(dotted(where), f"{name}, which has no borrow key", "an asset that can be borrowed")
         if name in collateral:
-            raise BadScenario(dotted(where), f"{name} on both sides", "each asset as collateral or as debt, not both")
+            raise BadFile(dotted(where), f"{name} on both sides", "each asset as collateral or as debt, not both")
     for side, held, most in (("collateral", collateral, MAX_COLLATERALS), ("debt", debt, MAX_DEBTS)):
         if len(held) > most:
-            raise BadScenario(dotted((*path, side)), f"{len(held)} assets", f"at most {most}")
+            raise BadFile(dotted((*path, side)), f"{len(held)} assets", f"at most {most}")
 
 
 def _check_steps(model: ScenarioModel) -> None:
@@ -113,7 +113,7 @@ def _check_steps(model: ScenarioModel) -> None:
         account = getattr(body, "account", None)
         if account is not None and account not in model.accounts:
             expected = f"the name of an account: {one_of(list(model.accounts))}"
-            raise BadScenario(dotted((*path, "account")), shown(account), expected)
+            raise BadFile(dotted((*path, "account")), shown(account), expected)
         if isinstance(body, MoveModel):
             _check_asset_name((*path, "asset"), body.asset, model.assets)
             _check_digits((*path, "amount"), body.amount, model.assets[body.asset])
@@ -132,7 +132,7 @@ def _check_prices(path: tuple[str | int, ...], prices: Mapping[str, Decimal], as
         _check_asset_name(where, name, assets)
         decimals = assets[name].feed_decimals
         if to_units(price, decimals) is None:
-            raise BadScenario(dotted(where), f"{price:f}", f"a price with at most {decimals} decimals, as its feed has")
+            raise BadFile(dotted(where), f"{price:f}", f"a price with at most {decimals} decimals, as its feed has")
 
 
 def _check_set(
@@ -142,7 +142,7 @@ def _check_set(
         _check_asset_name(path, name, assets)
         if name not in ever_held:
             held = one_of(sorted(ever_held)) if ever_held else "none"
-            raise BadScenario(dotted(path), shown(name), f"an asset that the account has held by then: {held}")
+            raise BadFile(dotted(path), shown(name), f"an asset that the account has held by then: {held}")
 
 
 def _check_amount(path: tuple[str, ...], name: str, amount: Decimal, assets: Mapping[str, AssetModel]) -> None:
@@ -152,13 +152,13 @@ def _check_amount(path: tuple[str, ...], name: str, amount: Decimal, assets: Map
 
 def _check_asset_name(path: tuple[str | int, ...], name: str, assets: Mapping[str, AssetModel]) -> None:
     if name not in assets:
-        raise BadScenario(dotted(path), f"unknown asset {shown(name)}", one_of(list(assets)))
+        raise BadFile(dotted(path), f"unknown asset {shown(name)}", one_of(list(assets)))
 
 
 def _check_digits(path: tuple[str | int, ...], amount: Decimal, asset: AssetModel) -> None:
     if to_units(amount, asset.decimals) is None:
         expected = f"at most {asset.decimals} decimals, as the token has"
-        raise BadScenario(dotted(path), f"{amount:f}", expected)
+        raise BadFile(dotted(path), f"{amount:f}", expected)
 
 
 def _body(step: StepModel) -> Any:

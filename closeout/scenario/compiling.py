@@ -8,9 +8,9 @@ from decimal import Decimal
 from closeout.model import INDEX_ONE, MAX_AMOUNT, CollateralPosition, DebtPosition, debt_shares_up
 from closeout.parameters import ASSET, PROTOCOL
 from closeout.units import BPS, RAY, WAD, WAD_DECIMALS, format_units
+from closeout.yamlfile.decimals import to_units
+from closeout.yamlfile.problem import BadFile, dotted
 
-from .decimals import to_units
-from .problem import BadScenario, dotted
 from .schema import AssetModel, BorrowModel, MoveModel, ProtocolModel, ScenarioModel, StepModel
 from .world import (
     Account,
@@ -43,7 +43,7 @@ def compile_world(model: ScenarioModel) -> World:
     """The world that exists before the first step.
 
     Raises:
-        BadScenario: an amount beyond the chain's widths, debt above supply, below the minimum or above the margin.
+        BadFile: an amount beyond the chain's widths, debt above supply, below the minimum or above the margin.
     """
     debts = _debts(model)
     assets = {name: _asset(name, asset, debts.get(name, 0)) for name, asset in model.assets.items()}
@@ -166,20 +166,20 @@ def _debts(model: ScenarioModel) -> dict[str, int]:
 def _check_supply(name: str, asset: Asset, debt: int, accounts: Mapping[str, Account]) -> None:
     if asset.supply_units > MAX_AMOUNT:
         found = format_units(asset.supply_units, asset.decimals)
-        raise BadScenario(dotted(("assets", name, "supply")), found, _FITS)
+        raise BadFile(dotted(("assets", name, "supply")), found, _FITS)
     if debt <= asset.supply_units and debt_shares_up(debt, INDEX_ONE) <= _MAX_DEBT_SHARES:
         return
     so_far = 0
     for account in accounts.values():
         so_far += account.debt.get(name, 0)
         if so_far > asset.supply_units:
-            raise BadScenario(
+            raise BadFile(
                 dotted(("accounts", account.name, "debt", name)),
                 f"{format_units(account.debt[name], asset.decimals)} (with the accounts above "
                 f"{format_units(so_far, asset.decimals)})",
                 f"together at most the supply, {format_units(asset.supply_units, asset.decimals)}",
             )
-    raise BadScenario(dotted(("assets", name)), f"debts of {format_units(debt, asset.decimals)}", _FITS)
+    raise BadFile(dotted(("assets", name)), f"debts of {format_units(debt, asset.decimals)}", _FITS)
 
 
 def _check_opening(account: Account, world: World) -> None:
@@ -188,7 +188,7 @@ def _check_opening(account: Account, world: World) -> None:
         for name, amount in holding.items():
             if amount > MAX_AMOUNT:
                 found = format_units(amount, world.assets[name].decimals)
-                raise BadScenario(dotted(("accounts", account.name, side, name)), found, _FITS)
+                raise BadFile(dotted(("accounts", account.name, side, name)), found, _FITS)
     if not account.debt:
         return
     debt = sum(_debt_value(world.assets[name], amount) for name, amount in account.debt.items())
@@ -199,10 +199,10 @@ def _check_opening(account: Account, world: World) -> None:
     minimum = (protocol.min_debt_value_wad + protocol.min_debt_per_asset_wad * held) * (RAY // WAD)
     if debt < minimum:
         expected = f"at least {_usd(minimum)} USD: min_debt_value and min_debt_per_asset for {held} assets"
-        raise BadScenario(where, f"debt worth {_usd(debt)} USD", expected)
+        raise BadFile(where, f"debt worth {_usd(debt)} USD", expected)
     if debt * BPS > power:
         expected = f"at most {_usd(power // BPS)} USD, the initial margin of its collateral at the opening prices"
-        raise BadScenario(where, f"debt worth {_usd(debt)} USD", expected)
+        raise BadFile(where, f"debt worth {_usd(debt)} USD", expected)
 
 
 def _debt_value(asset: Asset, units: int) -> int:

@@ -5,37 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from closeout.yamlfile.problem import BadFile
+from closeout.yamlfile.reading import read_yaml
+
 from .checks import check_scenario
 from .compiling import compile_steps, compile_world
 from .pricepath import read_price_path
-from .problem import BadScenario
 from .schema import parse_scenario
 from .world import Scenario
-from .yamltree import parse_yaml
 
 __all__ = ["load_scenario", "read_scenario"]
-
-_LARGEST_FILE = 16 * 1024 * 1024
 
 
 def load_scenario(file: Path, prices: Path | None = None) -> Scenario:
     """The scenario in `file`; `prices`, where given, stands for the file that `price_path` names.
 
     Raises:
-        BadScenario: in one line, with the file, the key's path, what was found and what was expected.
+        BadFile: in one line, with the file, the key's path, what was found and what was expected.
     """
+    tree = read_yaml(file, "scenario")
     try:
-        size = file.stat().st_size
-        if size > _LARGEST_FILE:
-            raise BadScenario("", f"{size} bytes", f"a scenario of at most {_LARGEST_FILE}", str(file))
-        text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadScenario("", error.strerror or "an error", "a readable scenario file", str(file)) from None
-    except UnicodeDecodeError:
-        raise BadScenario("", "bytes that are not UTF-8", "a YAML file", str(file)) from None
-    try:
-        return read_scenario(parse_yaml(text), file, prices)
-    except BadScenario as error:
+        return read_scenario(tree, file, prices)
+    except BadFile as error:
         raise error.within(str(file)) from None
 
 
@@ -43,14 +34,14 @@ def read_scenario(tree: Any, file: Path, prices: Path | None = None) -> Scenario
     """The scenario in a tree of strings; `file` gives the default name and where a price file is looked for.
 
     Raises:
-        BadScenario: as `load_scenario`, without the name of the scenario file.
+        BadFile: as `load_scenario`, without the name of the scenario file.
     """
     model = parse_scenario(tree)
     check_scenario(model)
     world = compile_world(model)
     path = None
     if prices is not None and model.price_path is None:
-        raise BadScenario("price_path", "nothing", "columns for the price file that was given")
+        raise BadFile("price_path", "nothing", "columns for the price file that was given")
     if model.price_path is not None:
         source = prices if prices is not None else file.parent / model.price_path.file
         decimals = {name: asset.feed_decimals for name, asset in world.assets.items()}

@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from closeout.units import WAD_DECIMALS
+from closeout.yamlfile.decimals import Bounds, parse_decimal, to_units
+from closeout.yamlfile.problem import BadFile, one_of, shown
 
-from .decimals import Bounds, parse_decimal, to_units
-from .problem import BadScenario, one_of, shown
 from .schema import MAX_PRICE, PricePathModel
 from .world import PricePath
 
@@ -25,7 +25,7 @@ def read_price_path(model: PricePathModel, file: Path, feed_decimals: Mapping[st
     """The history in `file`, with the columns that `model` names.
 
     Raises:
-        BadScenario: naming the file, the row (the first below the header is row 1) and the column.
+        BadFile: naming the file, the row (the first below the header is row 1) and the column.
     """
     name = file.name
     try:
@@ -33,11 +33,11 @@ def read_price_path(model: PricePathModel, file: Path, feed_decimals: Mapping[st
             return _read(csv.reader(stream, strict=True), model, feed_decimals, name)
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "an error").lower()
-        raise BadScenario("price_path.file", f"{shown(str(model.file))} ({reason})", "a readable CSV file") from None
+        raise BadFile("price_path.file", f"{shown(str(model.file))} ({reason})", "a readable CSV file") from None
     except UnicodeDecodeError:
-        raise BadScenario("", "bytes that are not UTF-8", "a CSV file", name) from None
+        raise BadFile("", "bytes that are not UTF-8", "a CSV file", name) from None
     except csv.Error as error:
-        raise BadScenario("", f"something else ({error})", "a CSV file", name) from None
+        raise BadFile("", f"something else ({error})", "a CSV file", name) from None
 
 
 def _read(
@@ -63,20 +63,20 @@ def _read(
             blank = blank or number
             continue
         if blank:
-            raise BadScenario(f"row {blank}", "an empty row", "prices without a gap", name)
+            raise BadFile(f"row {blank}", "an empty row", "prices without a gap", name)
         if len(cells) != len(header):
-            raise BadScenario(f"row {number}", f"{len(cells)} cells", f"{len(header)}, as in the header", name)
+            raise BadFile(f"row {number}", f"{len(cells)} cells", f"{len(header)}, as in the header", name)
         time = _time(cells[time_at])
         place = f"row {number}, column {model.time}"
         if time is None:
-            raise BadScenario(place, shown(cells[time_at].strip() or None), _TIME_EXPECTED, name)
+            raise BadFile(place, shown(cells[time_at].strip() or None), _TIME_EXPECTED, name)
         if times and time <= times[-1]:
-            raise BadScenario(place, shown(cells[time_at].strip()), "a time after that of the row above", name)
+            raise BadFile(place, shown(cells[time_at].strip()), "a time after that of the row above", name)
         times.append(time)
         places = ((cells[at], bounds[asset], f"row {number}, column {column}") for asset, column, at in columns)
         rows.append(tuple(_price(cell, limits, where, name) for cell, limits, where in places))
     if not rows:
-        raise BadScenario("", "no rows", "at least one row of prices below the header", name)
+        raise BadFile("", "no rows", "at least one row of prices below the header", name)
     return PricePath(tuple(times), tuple(model.columns), tuple(rows), model.keeper == "each", name)
 
 
@@ -84,7 +84,7 @@ def _column(header: Sequence[str], column: str, key: str, name: str) -> int:
     if header.count(column) != 1:
         found = f"no column {shown(column)}" if column not in header else f"{header.count(column)} columns {column}"
         known = one_of([cell for cell in header if cell]) if any(header) else "a header with the names of the columns"
-        raise BadScenario(key, f"{found} in {name}", known)
+        raise BadFile(key, f"{found} in {name}", known)
     return header.index(column)
 
 
@@ -92,7 +92,7 @@ def _price(cell: str, bounds: Bounds, place: str, name: str) -> int:
     text = cell.strip()
     number = parse_decimal(text)
     if number is None or not bounds.allows(number):
-        raise BadScenario(place, shown(text or None), str(bounds), name)
+        raise BadFile(place, shown(text or None), str(bounds), name)
     price = to_units(number, WAD_DECIMALS)
     assert price is not None  # noqa: S101 - the bounds allow no more than 18 decimals
     return price

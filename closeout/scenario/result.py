@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from closeout.units import WAD_DECIMALS, format_units
+from closeout.yamlfile.decimals import format_wad
 
-from .decimals import format_wad
 from .engine import AccountState, CloseOutRecord
 from .world import Asset, Scenario
 

@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from .yamltree import parse_yaml
+from closeout.yamlfile.tree import parse_yaml
 
 __all__ = ["Waypoints", "read_waypoints", "rows"]
 

@@ -10,9 +10,9 @@ import pytest
 
 from closeout.parameters import ASSET, PROTOCOL
 from closeout.scenario import Scenario
-from closeout.scenario.decimals import format_wad, parse_decimal, to_units
 from closeout.scenario.world import CloseOut, Keeper, MarginCall, Move, SetPrices, Wait
-from closeout.scenario.yamltree import parse_yaml
+from closeout.yamlfile.decimals import format_wad, parse_decimal, to_units
+from closeout.yamlfile.tree import parse_yaml
 
 Tree = dict[str, Any]
 Load = Callable[..., Scenario]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from closeout.errors import BadInput
-from closeout.scenario import BadScenario, Scenario, load_scenario
+from closeout.scenario import BadFile, Scenario, load_scenario
 from closeout.scenario.world import PricePath
 
 Tree = dict[str, Any]
@@ -95,7 +95,7 @@ def test_a_bad_price_file__is_refused_in_one_line(case: str, with_path: Tree, lo
 def test_a_price_file_of_other_bytes__is_refused(with_path: Tree, load: Load) -> None:
     load(with_path)
     Path("prices.csv").write_bytes(b"timestamp,eth,btc\n\xff\xfe")
-    with pytest.raises(BadScenario, match=r"^prices\.csv: found bytes that are not UTF-8, expected a CSV file$"):
+    with pytest.raises(BadFile, match=r"^prices\.csv: found bytes that are not UTF-8, expected a CSV file$"):
         load_scenario(Path("scenario.yaml"))
 
 
@@ -135,5 +135,5 @@ def test_a_price_file_named_on_the_command_line__stands_for_the_one_in_the_scena
 
 def test_a_price_file_for_a_scenario_without_a_path__is_refused(tree: Tree, load: Load) -> None:
     load(tree)
-    with pytest.raises(BadScenario, match=r"price_path: found nothing, expected columns for the price file"):
+    with pytest.raises(BadFile, match=r"price_path: found nothing, expected columns for the price file"):
         load_scenario(Path("scenario.yaml"), Path("prices.csv"))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from closeout.scenario.waypoints import read_waypoints, rows
-from closeout.scenario.yamltree import parse_yaml
+from closeout.yamlfile.tree import parse_yaml
 
 SCENARIOS = Path(__file__).parents[2] / "config" / "scenarios"
 WAYPOINTS = SCENARIOS / "crash-2021-05-19-waypoints.yaml"

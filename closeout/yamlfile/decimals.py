@@ -1,4 +1,4 @@
-"""Decimals of a scenario file: read exactly, compared exactly, turned into the chain's integers exactly.
+"""Decimals of a file: read exactly, compared exactly, turned into the chain's integers exactly.
 
 No function here goes through a binary float or through a decimal context that rounds.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, in one line: where, what was found, what was expected."""
+"""What is wrong with a file, in one line: where, what was found, what was expected."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from closeout.errors import BadInput
 
 from .decimals import parse_decimal
 
-__all__ = ["BadScenario", "dotted", "one_of", "shown"]
+__all__ = ["BadFile", "dotted", "one_of", "shown"]
 
 _LONGEST = 60
 
 
-class BadScenario(BadInput):
-    """A scenario or a price history that is refused before anything is started.
+class BadFile(BadInput):
+    """A file of ours, or one it names, that is refused before anything is started.
 
-    `where` is a key's path (`accounts.alice.debt.USDC`) or a place in a price file; `found` reads as text. The reader
+    `where` is a key's path (`accounts.alice.debt.USDC`) or a place in another file; `found` reads as text. The reader
     of the file adds its name.
     """
 
@@ -31,9 +31,9 @@ class BadScenario(BadInput):
         place = ": ".join(part for part in (self.file, self.where) if part)
         return _on_one_line(f"{place}: found {self.found}, expected {self.expected}")
 
-    def within(self, file: str) -> BadScenario:
+    def within(self, file: str) -> BadFile:
         """The same, with the name of the file it is about, unless it already has one."""
-        return self if self.file else BadScenario(self.where, str(self.found), self.expected, file)
+        return self if self.file else BadFile(self.where, str(self.found), self.expected, file)
 
 
 def dotted(path: Sequence[str | int]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from .problem import BadScenario, dotted
+from .problem import BadFile, dotted
 
 __all__ = ["Tree", "parse_yaml"]
 
@@ -43,10 +43,10 @@ class _Builder:
     def build(self, node: yaml.Node, path: tuple[str | int, ...]) -> Tree:
         self._nodes += 1
         if len(path) > _MAX_DEPTH or self._nodes > _MAX_NODES:
-            raise BadScenario(dotted(path), "nesting without end", f"at most {_MAX_DEPTH} levels")
+            raise BadFile(dotted(path), "nesting without end", f"at most {_MAX_DEPTH} levels")
         if isinstance(node, yaml.ScalarNode):
             if node.tag not in _PLAIN_TAGS:
-                raise BadScenario(dotted(path), f"the tag {node.tag}", "a plain value")
+                raise BadFile(dotted(path), f"the tag {node.tag}", "a plain value")
             return None if node.tag == _TAG + "null" else str(node.value)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
@@ -61,17 +61,17 @@ class _Builder:
                 sources = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
                 for source in sources:
                     if not isinstance(source, yaml.MappingNode):
-                        raise BadScenario(dotted((*path, "<<")), "something else", "a mapping to merge in")
+                        raise BadFile(dotted((*path, "<<")), "something else", "a mapping to merge in")
                     for name, value in self._build_mapping(source, (*path, "<<")).items():
                         merged.setdefault(name, value)
                 continue
             key = self.build(key_node, path) if isinstance(key_node, yaml.ScalarNode) else None
             if not isinstance(key, str):
                 found = "an empty key" if isinstance(key_node, yaml.ScalarNode) else "a list or mapping as a key"
-                raise BadScenario(dotted(path), found, f"a name (line {key_node.start_mark.line + 1})")
+                raise BadFile(dotted(path), found, f"a name (line {key_node.start_mark.line + 1})")
             if key in result:
                 line = key_node.start_mark.line + 1
-                raise BadScenario(dotted((*path, key)), f"the key a second time (line {line})", "each key once")
+                raise BadFile(dotted((*path, key)), f"the key a second time (line {line})", "each key once")
             result[key] = self.build(value_node, (*path, key))
         return merged | result if merged else result
 
@@ -80,7 +80,7 @@ def parse_yaml(text: str) -> Tree:
     """The tree of the one document in `text`.
 
     Raises:
-        BadScenario: the text is not YAML, holds more than one document, a duplicate key, or a tag.
+        BadFile: the text is not YAML, holds more than one document, a duplicate key, or a tag.
     """
     loader: Any = _TextLoader(text)  # PyYAML's stubs do not know the inherited Composer
     try:
@@ -88,9 +88,9 @@ def parse_yaml(text: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
-        raise BadScenario(where, str(error.problem or error.context), "YAML") from None
+        raise BadFile(where, str(error.problem or error.context), "YAML") from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise BadScenario("file", type(error).__name__, "YAML") from None
+        raise BadFile("file", type(error).__name__, "YAML") from None
     finally:
         loader.dispose()
     return None if node is None else _Builder().build(node, ())
