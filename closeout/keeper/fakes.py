@@ -9,6 +9,7 @@ from closeout.errors import NodeError
 from closeout.keeper.ports import (
     AccountLine,
     Block,
+    Configuration,
     Confirmation,
     Decision,
     Log,
@@ -28,6 +29,7 @@ class FakeReader:
         self.calls = 0
         self.failures: list[NodeError] = []
         self.confirmations: dict[int, Confirmation] = {}
+        self.settings: Configuration | None = None
         self.pool_states: tuple[PoolState, ...] = ()
         self.data_fee = 0
         self._salt = 0
@@ -50,7 +52,9 @@ class FakeReader:
         fee = last.base_fee if base_fee is None else base_fee
         block = Block(number, self._hash(number), last.hash, last.timestamp + seconds, fee)
         self._blocks.append(block)
-        self._logs.append([Log(VAULT, name, values, number, block.hash, i) for i, (name, values) in enumerate(logs)])
+        self._logs.append(
+            [Log(VAULT, name, values, number, block.hash, block.timestamp, i) for i, (name, values) in enumerate(logs)]
+        )
         self._prices.append(tuple(prices) if prices is not None else self._prices[-1])
         return block
 
@@ -71,9 +75,16 @@ class FakeReader:
         self._called()
         return self._blocks[number] if number < len(self._blocks) else None
 
-    def logs(self, first: int, last: int) -> Sequence[Log]:
+    def logs(self, first: int, last: Block) -> Sequence[Log]:
         self._called()
-        return [log for logs in self._logs[first : last + 1] for log in logs]
+        return [log for logs in self._logs[first : self._known(last) + 1] for log in logs]
+
+    def configuration(self, at: Block) -> Configuration:
+        self._called()
+        self._known(at)
+        if self.settings is None:
+            raise NodeError("no configuration table is plugged in")
+        return self.settings
 
     def prices(self, at: Block) -> Sequence[Price]:
         self._called()

@@ -17,16 +17,18 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, Protocol
 
-from closeout.model import Regime
+from closeout.model import AssetParameters, ProtocolParameters, Regime, div_up
 from closeout.units import WAD
 
 __all__ = [
     "AccountLine",
     "Action",
+    "AssetConfiguration",
     "Block",
     "Brain",
     "Candidate",
     "ChainReader",
+    "Configuration",
     "Confirmation",
     "Decision",
     "Funding",
@@ -67,6 +69,7 @@ class Log:
     values: Mapping[str, Any]
     block_number: int
     block_hash: str
+    timestamp: int
     index: int
 
 
@@ -97,6 +100,33 @@ class Price:
     def fresh(cls, price_wad: int, time: int) -> Price:
         """One price in no doubt."""
         return cls(PriceStatus.FRESH, price_wad, price_wad, price_wad, time)
+
+
+@dataclass(frozen=True, slots=True)
+class AssetConfiguration:
+    """One listed asset. `parameters` hold the threshold where a running ramp leads; `ramp_start_bps` where it began."""
+
+    token: str
+    parameters: AssetParameters
+    ramp_start_bps: int = 0
+    ramp_end: int = 0
+    ramp_duration: int = 0
+
+    def threshold_bps(self, now: int) -> int:
+        """The liquidation threshold at a time: on the ramp's line, rounded up."""
+        target = self.parameters.liquidation_threshold_bps
+        if now >= self.ramp_end or not self.ramp_duration:
+            return target
+        left = (self.ramp_start_bps - target) * (self.ramp_end - now)
+        return target + div_up(left, self.ramp_duration)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What accounts are judged by. Assets by their ids."""
+
+    protocol: ProtocolParameters
+    assets: tuple[AssetConfiguration, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +178,14 @@ class ChainReader(Protocol):
     def block(self, number: int) -> Block | None:
         """The canonical block of that number; None beyond the head."""
 
-    def logs(self, first: int, last: int) -> Sequence[Log]:
-        """Every log of the Vault in these blocks (both included), in order, decoded. Others' are not among them."""
+    def logs(self, first: int, last: Block) -> Sequence[Log]:
+        """Every log of the Vault from block `first` through `last`, of the chain that ends there; in order, decoded.
+
+        A NodeError where `last` is gone: logs of two forks never come mixed.
+        """
+
+    def configuration(self, at: Block) -> Configuration:
+        """What the Vault's configuration table says."""
 
     def prices(self, at: Block) -> Sequence[Price]:
         """The price of every listed asset, by asset id, in one call."""
