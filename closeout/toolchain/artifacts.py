@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from closeout.toolchain.compile import build
 from closeout.toolchain.settings import ROOT
 
-__all__ = ["Artifact", "load"]
+__all__ = ["Artifact", "artifact_of", "load"]
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,17 @@ def load(
     root: Path = ROOT, *, via_ir: bool | None = None, only: Sequence[str] = (), log: TextIO | None = sys.stderr
 ) -> dict[str, Artifact]:
     """All artifacts by contract name, compiled first where a source or a setting changed. Raises CompileFailed."""
-    return {
-        name: Artifact(
-            name=name,
-            source=made["source"],
-            abi=made["abi"],
-            bytecode="0x" + made["bytecode"],
-            deployed_bytecode="0x" + made["deployedBytecode"],
-            selectors={signature: "0x" + selector for signature, selector in made["methodIdentifiers"].items()},
-            storage_layout=made["storageLayout"],
-        )
-        for name, made in build(root, via_ir=via_ir, only=only, log=log).items()
-    }
+    return {name: artifact_of(name, made) for name, made in build(root, via_ir=via_ir, only=only, log=log).items()}
+
+
+def artifact_of(name: str, made: dict[str, Any]) -> Artifact:
+    """A contract as the compiler gave it."""
+    return Artifact(
+        name=name,
+        source=made["source"],
+        abi=made["abi"],
+        bytecode="0x" + made["bytecode"],
+        deployed_bytecode="0x" + made["deployedBytecode"],
+        selectors={signature: "0x" + selector for signature, selector in made["methodIdentifiers"].items()},
+        storage_layout=made["storageLayout"],
+    )

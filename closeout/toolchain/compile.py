@@ -31,7 +31,7 @@ from closeout.toolchain.settings import ROOT, compiler_settings
 from closeout.toolchain.solc import SHIM, SolcMissing, solc_path
 from closeout.toolchain.sources import SourceTree
 
-__all__ = ["CompileFailed", "Unit", "build", "build_file", "check"]
+__all__ = ["CompileFailed", "Compiler", "Unit", "build", "build_file", "check", "compile_unit", "units_of"]
 
 # A change of what is kept or of how it is made must not leave old entries in use.
 FORMAT = 1
@@ -104,7 +104,7 @@ def check(root: Path = ROOT, *, only: Sequence[str] = ()) -> None:
     request = _input(everything, settings)
     # An output for every file, or solc looks no further than its syntax.
     request["settings"]["outputSelection"] = {unit.name: {"*": ["abi"]} for unit in units}
-    with contextlib.closing(_Compiler(solc_path(), root)) as compiler:
+    with contextlib.closing(Compiler(solc_path(), root)) as compiler:
         _finish(everything, compiler.run(request))
     _raise_on_errors([everything])
 
@@ -152,11 +152,11 @@ def _compile(root: Path, units: list[Unit], via_ir: bool | None, log: TextIO | N
 
     def work() -> None:
         nonlocal done
-        with contextlib.closing(_Compiler(solc, root)) as compiler, contextlib.suppress(Empty):
+        with contextlib.closing(Compiler(solc, root)) as compiler, contextlib.suppress(Empty):
             while True:
                 unit = queue.get_nowait()
                 begun = time.monotonic()
-                _finish(unit, compiler.run(_input(unit, settings)))
+                compile_unit(unit, compiler, settings)
                 unit.seconds = round(time.monotonic() - begun, 2)
                 done += 1
                 if log is not None and (unit.seconds >= 1 or done == len(units)):
@@ -169,6 +169,17 @@ def _compile(root: Path, units: list[Unit], via_ir: bool | None, log: TextIO | N
             future.result()
     if log is not None:
         print(f"solc: done in {time.monotonic() - started:.1f} s", file=log, flush=True)
+
+
+def units_of(root: Path, names: Sequence[str]) -> list[Unit]:
+    """The units at these paths from the root, in that order; what they are compiled from may be changed."""
+    found = {unit.name: unit for unit in _units(root, None, names)}
+    return [found[name] for name in names]
+
+
+def compile_unit(unit: Unit, compiler: Compiler, settings: dict[str, Any]) -> None:
+    """Compiles a unit as it stands; the answer goes into its contracts, errors and warnings."""
+    _finish(unit, compiler.run(_input(unit, settings)))
 
 
 def _input(unit: Unit, settings: dict[str, Any]) -> dict[str, Any]:
@@ -203,7 +214,7 @@ def _finish(unit: Unit, output: dict[str, Any]) -> None:
         }
 
 
-class _Compiler:
+class Compiler:
     """One compiler at a time: a shim that stays for the next input, or a native solc started for each."""
 
     def __init__(self, solc: Path, root: Path) -> None:
