@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from closeout.chain.abi import ContractAbi, Function
 from closeout.model import (
@@ -30,6 +30,21 @@ PURSE = 2**160
 """What every user has of every token: more than any history moves."""
 
 
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What the chain made of one step: its answer, what WholeView then sees, and what else was asked."""
+
+    answer: Outcome
+    seen: Outcome
+    before: Sequence[Outcome] = ()
+    after: Sequence[Outcome] = ()
+
+
+def place_of(step: Step, number: int, where: str) -> str:
+    """Where in a history a step stands, for whoever reads a failure."""
+    return f"{where}, step {number} at {step.time}: {step.move.caller}: {step.move.name} {step.move.arguments}"
+
+
 @dataclass
 class Pair:
     """One protocol on both sides. `counts`: how often which move was answered how."""
@@ -40,11 +55,14 @@ class Pair:
     publisher: Deployed
     counts: Counter[str] = field(default_factory=Counter)
 
+    holders: ClassVar[tuple[str, ...]] = HOLDERS
+    users: ClassVar[tuple[str, ...]] = USERS
+
     @classmethod
     def of(cls, setting: Setting, node: Node) -> Pair:
         world = setting.on_chain(node)
         for asset in world.assets:
-            for user in USERS:
+            for user in cls.users:
                 world.give(actor(user), asset, PURSE)
         view, publisher = (node.deploy(name, sender=World.governor) for name in ("WholeView", "FeedPublisher"))
         return cls(setting, world, view, publisher)
@@ -57,24 +75,47 @@ class Pair:
     def check(self, play: Play, where: str) -> int:
         """Plays a history on both sides and compares every step; returns how many there were."""
         steps: list[Step] = []
-        states: list[list[int]] = []
+        states: list[list[tuple[str, int | None]]] = []
         for step in play:
             steps.append(step)
             states.append(self._state_of(play))
-        outcomes = self.outcomes(steps)
-        for number, (step, state) in enumerate(zip(steps, states, strict=True)):
-            place = f"{where}, step {number} at {step.time}: {step.move.caller}: {step.move.name} {step.move.arguments}"
-            answered, seen = outcomes[2 * number : 2 * number + 2]
-            assert seen.is_done, f"{place}: what came of it cannot be read: {self.world.node.decode_revert(seen.data)}"
-            self._compare_answer(step, answered, place)
-            self._compare_state(state, words_of(seen.data), place)
-            self._count(step)
+        for number, (step, state, said) in enumerate(zip(steps, states, self.witnessed(steps), strict=True)):
+            self.compare(step, state, said, place_of(step, number, where))
         return len(steps)
 
-    def outcomes(self, steps: Sequence[Step]) -> list[Outcome]:
-        """What the chain answers to each step, and what WholeView then sees."""
-        blocks = [Block(step.time, [self._call(step.move), self._look()]) for step in steps]
-        return simulate(self.world.node.rpc, [blocks])[0]
+    def compare(self, step: Step, state: list[tuple[str, int | None]], said: Witness, place: str) -> None:
+        """Asserts that the chain answers and holds what the model does."""
+        assert said.seen.is_done, (
+            f"{place}: what came of it cannot be read: {self.world.node.decode_revert(said.seen.data)}"
+        )
+        self._compare_answer(step, said.answer, place)
+        self._compare_state(state, words_of(said.seen.data), place)
+        self._count(step)
+
+    def witnessed(self, steps: Sequence[Step]) -> list[Witness]:
+        """What the chain makes of each step."""
+        asked = [(self.ahead(step), self._look(), self.behind(step)) for step in steps]
+        blocks = [
+            Block(step.time, [*ahead, *map(self.call, (*step.move.before, step.move)), look, *behind])
+            for step, (ahead, look, behind) in zip(steps, asked, strict=True)
+        ]
+        outcomes = iter(simulate(self.world.node.rpc, [blocks])[0])
+        said = []
+        for step, (ahead, _, behind) in zip(steps, asked, strict=True):
+            before, setup, [answer, seen], after = (
+                [next(outcomes) for _ in range(count)] for count in (len(ahead), len(step.move.before), 2, len(behind))
+            )
+            assert all(one.is_done for one in setup), f"{step.move}: cannot be prepared"
+            said.append(Witness(answer, seen, before, after))
+        return said
+
+    def ahead(self, step: Step) -> list[Call]:  # noqa: ARG002 (for those who look)
+        """Calls that look at the state before a step, in its block."""
+        return []
+
+    def behind(self, step: Step) -> list[Call]:  # noqa: ARG002 (for those who look)
+        """Calls that look at what came of it."""
+        return []
 
     def _count(self, step: Step) -> None:
         name = step.move.name
@@ -118,16 +159,22 @@ class Pair:
             list(request.most_repaid.items()),
         )
 
-    def _call(self, move: Move) -> Call:
+    def target_of(self, move: Move) -> Deployed:
+        """The contract that a move calls, where it is not the Vault."""
+        return {"splitter": self.world.splitter}[move.target]
+
+    def call(self, move: Move) -> Call:
+        """The transaction of a move."""
         world = self.world
         if move.name == "prices":
             feeds = [asset.feed.address for asset in world.assets]
             data = self.publisher.publish.data(feeds, list(move.arguments[1]))
             return Call(world.governor, self.publisher.address, "0x" + data.hex())
-        if move.name == "split":
-            data = world.splitter.split.data(*move.arguments)
-            return Call(self.address_of(move.caller), world.splitter.address, "0x" + data.hex())
         arguments = [self.on_chain(value) for value in move.arguments]
+        if move.target != "vault":
+            contract = self.target_of(move)
+            data = getattr(contract, move.function).data(*arguments)
+            return Call(self.address_of(move.caller), contract.address, "0x" + data.hex())
         return Call(
             self.address_of(move.caller), world.vault.address, self._functions[move.function].encode(*arguments)
         )
@@ -135,7 +182,7 @@ class Pair:
     def _look(self) -> Call:
         accounts = [self.on_chain(account) for account in ACCOUNTS]
         tokens = [asset.token.address for asset in self.world.assets]
-        holders = [self.address_of(holder) for holder in HOLDERS]
+        holders = [self.address_of(holder) for holder in self.holders]
         data = self.view.read.data(self.world.vault.address, accounts, tokens, holders)
         return Call(World.stranger, self.view.address, "0x" + data.hex())
 
@@ -163,7 +210,7 @@ class Pair:
 
     # --------------------------------------------------------------------------------------------------------- state
 
-    def _state_of(self, play: Play) -> list[tuple[str, int]]:
+    def _state_of(self, play: Play) -> list[tuple[str, int | None]]:
         """The model's state, named, in the order of WholeView."""
         return list(_state(play.vault, play))
 
@@ -228,8 +275,8 @@ def _state(vault: Vault, play: Play) -> Any:
         yield f"index {n}", market.index
         yield f"rate {n}", market.rate
         yield f"balance of the Vault {n}", vault.balance_of(n)
-        for holder in HOLDERS:
+        for holder in play.holders:
             yield f"supply shares {n} of {holder}", vault.supply_shares_of(n, holder)
             yield f"claim {n} of {holder}", vault.claim_of(holder, n)
             # what the splitter pays out in tokens is no part of the model
-            yield f"wallet {n} of {holder}", PURSE + vault.wallet_of(holder, n) if holder in USERS else None
+            yield f"wallet {n} of {holder}", PURSE + vault.wallet_of(holder, n) if holder in play.users else None

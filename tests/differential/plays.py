@@ -39,13 +39,18 @@ ACCOUNTS = (
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One call of one user. `arguments` in the contract's order, parties by name; `play` makes the model do it."""
+    """One call of one user. `arguments` in the contract's order, parties by name; `play` makes the model do it.
+
+    `target` names the contract that is called; `before` are calls that prepare it, in the same block.
+    """
 
     name: str
     caller: str
     function: str
     arguments: tuple[Any, ...]
-    play: Callable[[Vault], Any]
+    play: Callable[[Any], Any]
+    target: str = "vault"
+    before: tuple[Move, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,13 @@ class Play:
     `is_still`: prices and time never move, so that accounts that start healthy stay it by all but their owners' doing.
     """
 
+    model: type[Vault] = Vault
+    users: tuple[str, ...] = USERS
+    holders: tuple[str, ...] = HOLDERS
+
     def __init__(self, setting: Setting, random: Random, length: int, *, is_still: bool = False) -> None:
         self._is_still = is_still
-        self.vault = setting.in_the_model(START)
+        self.vault: Any = setting.in_the_model(START, self.model)
         self.deleverages: dict[AccountId, Deleverage] = {}
         self._setting, self._random, self._length = setting, random, length
         self._base = [asset.price_wad for asset in setting.assets]
@@ -74,14 +83,18 @@ class Play:
         self._lent = [n for n, asset in enumerate(setting.assets) if asset.borrowing.supply_cap]
 
     def __iter__(self) -> Iterator[Step]:
+        yield from self.opening()
+        for _ in range(self._length):
+            yield self._step(self._move())
+
+    def opening(self) -> Iterator[Step]:
+        """Lenders supply and accounts are opened."""
         yield self._step(self._turn(1, list(self._base)))
         for n in self._lent:
             yield self._step(self._supply_of(n, self._units(n, 1_000_000)))
         for account in ACCOUNTS[: self._random.randint(3, 5)]:
             yield self._step(self._deposit_into(account, self._random.choice(self._held)))
             yield self._step(self._borrow_for(account))
-        for _ in range(self._length):
-            yield self._step(self._move())
 
     def _step(self, move: Move) -> Step:
         try:
@@ -97,7 +110,14 @@ class Play:
         return Step(self.vault.now, move, answer, refusal)
 
     def _move(self) -> Move:
-        moves: dict[str, tuple[int, Callable[[], Move]]] = {
+        moves = self.moves()
+        weights = [weight for weight, _ in moves.values()]
+        [(_, make)] = self._random.choices(list(moves.values()), weights)
+        return make()
+
+    def moves(self) -> dict[str, tuple[int, Callable[[], Move]]]:
+        """Every kind of move: its weight, and what makes one."""
+        return {
             "prices": (8, self._prices),
             "close out": (40, self._close_out),
             "deposit": (8, self._deposit),
@@ -117,14 +137,11 @@ class Play:
             "set pauses": (1, self._set_pauses),
             "split": (1, self._split),
         }
-        weights = [weight for weight, _ in moves.values()]
-        [(_, make)] = self._random.choices(list(moves.values()), weights)
-        return make()
 
     # ------------------------------------------------------------------------------------------------------ choices
 
     def _user(self) -> str:
-        return self._random.choice(USERS)
+        return self._random.choice(self.users)
 
     def _account(self, wanted: Callable[[AccountId], Any] = bool) -> AccountId:
         """Mostly one that is as wanted, where there is one."""
@@ -198,7 +215,7 @@ class Play:
         return self.vault.supply_shares_of(asset, holder)
 
     def _exit(self, name: str, most_of: Callable[[int, str], int]) -> Move:
-        asset, owner = self._owned(self.vault_shares, (*USERS, TREASURY))
+        asset, owner = self._owned(self.vault_shares, (*self.users, TREASURY))
         caller = owner if self._random.random() < 0.9 else self._user()
         listed = asset < len(self._setting.assets)
         amount = self._amount_of(asset, most_of(asset, owner) if listed else 0)
@@ -319,7 +336,7 @@ class Play:
         random = self._random
         if random.random() < 0.8 and not any(map(self._is_due, ACCOUNTS)):
             return self._aimed_prices()
-        account, caller = self._account(self._is_due), random.choice(("liquidator", *USERS))
+        account, caller = self._account(self._is_due), random.choice(("liquidator", *self.users))
         from_shares, from_claims = self._rarely(), self._rarely()
         limits: dict[str, Any] = {}
         if random.random() < 0.1:
@@ -363,14 +380,14 @@ class Play:
     # ------------------------------------------------------------------------------------------------------- claims
 
     def _claim(self) -> Move:
-        asset, caller = self._owned(lambda n, holder: self.vault.claim_of(holder, n), USERS)
+        asset, caller = self._owned(lambda n, holder: self.vault.claim_of(holder, n), self.users)
         to = self._user()
         amount = self._amount_of(asset, self.vault.claim_of(caller, asset))
         return Move("claim", caller, "claim", (asset, amount, to), lambda v: v.claim(caller, asset, amount, to))
 
     def _credit_claim(self) -> Move:
         caller, asset = self._user(), self._any()
-        holder = self._random.choice((*USERS, INSURANCE_FUND, INSURANCE_FUND))
+        holder = self._random.choice((*self.users, INSURANCE_FUND, INSURANCE_FUND))
         amount = self._amount_of(asset, self._units(min(asset, 6), 20_000))
         return Move(
             "credit claim",
@@ -393,7 +410,7 @@ class Play:
             if to_insurance:
                 vault.credit_claim(PENALTY_SPLITTER, asset, to_insurance, INSURANCE_FUND)
 
-        return Move("split", self._user(), "split", (asset,), play)
+        return Move("split", self._user(), "split", (asset,), play, "splitter")
 
     # ------------------------------------------------------------------------------------------ prices, time, pauses
 

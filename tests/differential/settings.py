@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -59,17 +60,21 @@ class Setting:
     parameters: ProtocolParameters
     assets: tuple[Listed, ...]
 
-    def in_the_model(self, now: int) -> Vault:
-        vault = Vault(model_parameters(self.parameters), now=now)
+    def in_the_model(self, now: int, kind: type[Vault] = Vault) -> Vault:
+        vault = kind(model_parameters(self.parameters), now=now)
         for asset in self.assets:
             vault.list_asset(asset.in_the_model(), asset.price_wad)
         return vault
 
-    def on_chain(self, node: Node) -> World:
+    def on_chain(self, node: Node, kinds: Mapping[str, str] | None = None) -> World:
+        """`kinds`: contracts of tokens that are not ordinary, by the asset's name."""
         world = World(node, self.parameters)
         for asset in self.assets:
             price = format_units(asset.price_wad, 18)
-            world.list_asset(asset.name, asset.decimals, price, asset.collateral, asset.borrowing)
+            token = None
+            if asset.name in (kinds or {}):
+                token = node.deploy((kinds or {})[asset.name], asset.name, asset.decimals, sender=World.governor)
+            world.list_asset(asset.name, asset.decimals, price, asset.collateral, asset.borrowing, token=token)
         return world
 
 

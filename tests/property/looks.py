@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from closeout.model import AccountId
 from closeout.units import WAD
-from tests.differential.pairs import Pair
+from tests.differential.pairs import Pair, place_of
 from tests.differential.plays import ACCOUNTS, HOLDERS, Play, Step
 from tests.differential.simulation import words_of
 
@@ -87,18 +87,15 @@ def history(pair: Pair, play: Play, where: str) -> Iterator[Moment]:
     for step in play:
         steps.append(step)
         prices.append(tuple(play.vault.price_of(n) for n in range(len(play.vault.assets))))
-    outcomes = pair.outcomes(steps)
     before = None
-    for number, (step, now) in enumerate(zip(steps, prices, strict=True)):
-        answered, seen = outcomes[2 * number : 2 * number + 2]
-        after = look_at(words_of(seen.data), now)
+    for number, (step, now, said) in enumerate(zip(steps, prices, pair.witnessed(steps), strict=True)):
+        after = look_at(words_of(said.seen.data), now, pair.holders)
         if before is not None:
-            place = f"{where}, step {number}: {step.move.caller}: {step.move.name} {step.move.arguments}"
-            yield Moment(step, answered.is_done, before, after, place)
+            yield Moment(step, said.answer.is_done, before, after, place_of(step, number, where))
         before = after
 
 
-def look_at(words: list[int], prices: tuple[int, ...]) -> Look:
+def look_at(words: list[int], prices: tuple[int, ...], holders: Sequence[str] = HOLDERS) -> Look:
     """From the words of WholeView."""
     count, place = len(prices), 0
     accounts, assets = {}, []
@@ -113,7 +110,7 @@ def look_at(words: list[int], prices: tuple[int, ...]) -> Look:
         accounts[account] = AccountLook(collateral, debt, *take(7), take(3))
     for _ in range(count):
         market = take(6)
-        held = [take(3) for _ in HOLDERS]
+        held = [take(3) for _ in holders]
         assets.append(AssetLook(*market, *zip(*held, strict=True)))
     assert place == len(words)
     return Look(accounts, tuple(assets), prices)
