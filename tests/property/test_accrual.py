@@ -71,9 +71,9 @@ def index_after(pair: Pair, random: Random, touches: int) -> int:
         *(_step(time, "supply", "lender", "supply", (LENT, 10**6, "lender")) for time in times),
         _step(WINDOW, "margin call", "lender", "marginCall", (account,)),
     ]
-    outcomes = pair.outcomes(steps)
-    assert all(outcome.is_done for outcome in outcomes[: 2 * (4 + touches) : 2])
-    look = look_at(words_of(outcomes[-1].data), tuple(asset.price_wad for asset in pair.setting.assets))
+    said = pair.witnessed(steps)
+    assert all(one.answer.is_done for one in said[: 4 + touches])
+    look = look_at(words_of(said[-1].seen.data), tuple(asset.price_wad for asset in pair.setting.assets))
     return look.assets[LENT].index
 
 
