@@ -10,9 +10,9 @@ from closeout.model import MAX_COLLATERALS, MAX_DEBTS
 from closeout.yamlfile.decimals import to_units
 from closeout.yamlfile.problem import BadFile, dotted, one_of, shown
 
-from .schema import AssetModel, CloseOutModel, MoveModel, ProtocolModel, ScenarioModel, StepModel
+from .schema import AssetModel, CloseOutModel, CollateralModel, MoveModel, ProtocolModel, ScenarioModel, StepModel
 
-__all__ = ["check_scenario"]
+__all__ = ["check_collateral", "check_protocol", "check_scenario"]
 
 # docs: `tau (1 + beta) < 1` for every basket
 MAX_THRESHOLD_WITH_BONUS = Decimal("0.99")
@@ -25,7 +25,7 @@ def check_scenario(model: ScenarioModel) -> None:
     Raises:
         BadFile: naming the key's path, what it says and what was expected.
     """
-    _check_protocol(model.protocol)
+    check_protocol(model.protocol)
     if len(model.assets) > MAX_ASSETS:
         raise BadFile("assets", f"{len(model.assets)} assets", f"at most {MAX_ASSETS}")
     for name, asset in model.assets.items():
@@ -40,7 +40,8 @@ def check_scenario(model: ScenarioModel) -> None:
             _check_asset_name(("price_path", "columns", name), name, model.assets)
 
 
-def _check_protocol(protocol: ProtocolModel) -> None:
+def check_protocol(protocol: ProtocolModel) -> None:
+    """Relations among the protocol's own keys. Raises BadFile."""
     call, target = protocol.margin_call_health, protocol.target_health
     if call is not None and call > target:
         raise BadFile("protocol.margin_call_health", f"{call:f}", f"at most target_health, {target:f}")
@@ -60,10 +61,12 @@ def _check_asset(name: str, asset: AssetModel, protocol: ProtocolModel) -> None:
         raise BadFile(dotted(path), "neither collateral nor borrow", "at least one of them")
     if asset.supply is not None:
         _check_digits((*path, "supply"), asset.supply, asset)
-    if asset.collateral is None:
-        return
-    terms = asset.collateral
-    where = (*path, "collateral")
+    if asset.collateral is not None:
+        check_collateral((*path, "collateral"), asset.collateral, protocol)
+
+
+def check_collateral(where: tuple[str, ...], terms: CollateralModel, protocol: ProtocolModel) -> None:
+    """Relations among an asset's terms as collateral and the protocol's. Raises BadFile."""
     if terms.ltv >= terms.liquidation_threshold:
         expected = f"less than liquidation_threshold, {terms.liquidation_threshold:f}"
         raise BadFile(dotted((*where, "ltv")), f"{terms.ltv:f}", expected)

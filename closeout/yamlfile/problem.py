@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,8 @@ from .decimals import parse_decimal
 __all__ = ["BadFile", "dotted", "one_of", "shown"]
 
 _LONGEST = 60
+# what a private key looks like: an error message ends in logs
+_SECRET = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 
 
 class BadFile(BadInput):
@@ -54,6 +57,8 @@ def shown(value: Any) -> str:
         return "a list" if value else "an empty list"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and _SECRET.fullmatch(value):
+        return "32 bytes in hex, not shown"
     if isinstance(value, int | float | Decimal) or parse_decimal(value) is not None:
         return _shortened(str(value))
     return _shortened(json.dumps(str(value), ensure_ascii=False))

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from closeout.errors import BadInput
 from closeout.scenario import Scenario
-
-Tree = dict[str, Any]
-Change = Callable[[Tree], object]
-
-
-class Remove:
-    """Stands for a key that is taken out."""
-
+from tests.support.trees import Change, Remove, Tree, both, change
 
 PRICE = "a price in USD in (0, 1000000000000], with at most 18 decimals"
 RATIO = "a ratio in [0, 1], with at most 18 decimals"
@@ -32,30 +24,9 @@ STEPS = "wait, prices, close_out, deposit, withdraw, borrow, repay, margin_call,
 NO_SET = "a list with at least one asset (leave the key out for all)"
 
 
-def change(path: str, value: object) -> Change:
-    """Puts `value` at a path like `assets/WETH/price`, or takes away what is there."""
-
-    def apply(tree: Tree) -> None:
-        *parents, last = path.split("/")
-        node: Any = tree
-        for key in parents:
-            node = node.setdefault(key, {})
-        if value is Remove:
-            del node[last]
-        else:
-            node[last] = value
-
-    return apply
-
-
 def step(**body: object) -> Change:
     """Appends one step."""
     return lambda tree: tree["steps"].append(body)
-
-
-def both(*changes: Change) -> Change:
-    """One change after another."""
-    return lambda tree: [apply(tree) for apply in changes]
 
 
 def more_assets(side: str, key: str, count: int) -> Change:

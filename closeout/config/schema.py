@@ -1,0 +1,214 @@
+"""The shape of a network file: which keys there are, and what each may say by itself.
+
+Terms, units and defaults are those of a scenario file (`closeout.scenario.schema`); what only a real network has is
+here. Every key is shown with its meaning in config/sepolia.yaml.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from eth_utils.address import is_address, to_checksum_address
+from pydantic import PlainValidator
+
+from closeout.model import MAX_DECIMALS
+from closeout.scenario.schema import (
+    Amount,
+    BorrowModel,
+    CollateralModel,
+    GraceModel,
+    PenaltySplitModel,
+    Price,
+    ProtocolModel,
+    RateModel,
+    Value,
+)
+from closeout.yamlfile.fields import Name, Strict, fraction, mapping_of, refusal, whole
+
+__all__ = ["TEST", "AssetSection", "NetworkFile", "PriceSection", "ProtocolSection", "RolesSection"]
+
+TEST = "test"
+"""Where an address is asked for: deploy a token or feed of our own, for local chains and testnets."""
+
+HOUR = Decimal(3600)
+DAY = Decimal(86_400)
+ZERO = "0x" + "00" * 20
+
+
+def _read_address(value: Any) -> str:
+    expected = "a checksummed address (0x and 40 hex digits)"
+    if not isinstance(value, str) or not value.startswith("0x") or not is_address(value):
+        raise refusal(value, expected)
+    checksummed = str(to_checksum_address(value))
+    if value == ZERO:
+        raise refusal(value, "an address that is not zero")
+    if value != checksummed:
+        raise refusal(value, f"the checksummed {checksummed}")
+    return value
+
+
+def _read_address_or_test(value: Any) -> str:
+    if value == TEST:
+        return TEST
+    if not isinstance(value, str) or not value.startswith("0x"):
+        raise refusal(value, f"a checksummed address, or {TEST} on a network with test_contracts")
+    return _read_address(value)
+
+
+def _read_flag(value: Any) -> bool:
+    if value not in ("true", "false"):
+        raise refusal(value, "true or false")
+    return bool(value == "true")
+
+
+def _read_network(value: Any) -> str:
+    parts = value.split(":") if isinstance(value, str) else []
+    if len(parts) != 2 or not all(part.replace("-", "").isalnum() for part in parts):
+        raise refusal(value, "Ape's ecosystem:network, such as ethereum:sepolia")
+    return str(value)
+
+
+def _read_file_name(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.replace("-", "").isalnum():
+        raise refusal(value, "a name of letters, digits and dashes: deployments/NAME.json")
+    return value
+
+
+def _seconds(low: Decimal, high: Decimal) -> PlainValidator:
+    return whole("a number of seconds", low, high)
+
+
+Address = Annotated[str, PlainValidator(_read_address)]
+AddressOrTest = Annotated[str, PlainValidator(_read_address_or_test)]
+Flag = Annotated[bool, PlainValidator(_read_flag)]
+
+
+class NetworkSection(Strict):
+    """Which chain the file is about, and how a deployment on it behaves."""
+
+    name: Annotated[str, PlainValidator(_read_file_name)]
+    ape: Annotated[str, PlainValidator(_read_network)]
+    chain_id: Annotated[int, whole("a chain id", Decimal(1), Decimal(2**53))]
+    # reorganisations of one block are ordinary, of more than a few are news
+    confirmations: Annotated[int, whole("a number of blocks", Decimal(1), Decimal(64))]
+    salt: Name
+    test_contracts: Flag = False
+
+
+class GovernorSection(Strict):
+    """Who governs: admin of the Authority and holder of the governor's roles, behind two delays."""
+
+    address: Address
+    # a user must be able to see a change coming and leave; nobody waits a month for a fix
+    delay: Annotated[int, _seconds(DAY, 30 * DAY)]
+    # a guardian's freeze lasts a day: what confirms it has to be quicker
+    confirm_delay: Annotated[int, _seconds(HOUR, 12 * HOUR)]
+
+
+class RolesSection(Strict):
+    """Who may do what; see docs/roles.md for the worst each can do."""
+
+    governor: GovernorSection
+    canceller: Address
+    guardian: Address
+    steward: Address
+    treasury: Address
+
+
+class ProtocolSection(ProtocolModel):
+    """A scenario's protocol keys, and those that a scenario has no use for. Nothing that decides money is left out."""
+
+    target_health: Annotated[Decimal, fraction("a health factor", "1", "2", 18)]
+    margin_call_health: Annotated[Decimal, fraction("a health factor", "1", "2", 18)]
+    fee_share: Annotated[Decimal, fraction("a ratio", "0", "0.5", 18)]
+    penalty_split: PenaltySplitModel
+    min_debt_value: Value
+    min_debt_per_asset: Value
+    dust_value: Value
+    grace: GraceModel
+    # no engine may ever restore more than this: an immutable of the Vault
+    max_target_health: Annotated[Decimal, fraction("a health factor", "1", "2", 18)]
+    bucket_minimum: Value
+    call_lifetime: Annotated[int, _seconds(Decimal(1), 365 * DAY)]
+    backstop_delay: Annotated[int, _seconds(Decimal(0), 365 * DAY)]
+
+
+class SequencerSection(Strict):
+    """An L2's sequencer uptime feed."""
+
+    feed: AddressOrTest
+    grace: Annotated[int, _seconds(Decimal(0), DAY)]
+
+
+class OraclesSection(Strict):
+    """The router: when a dead market's last good price is cut, and how fast."""
+
+    abandon_after: Annotated[int, _seconds(3 * DAY, 90 * DAY)]
+    decay_period: Annotated[int, _seconds(7 * DAY, 365 * DAY)]
+    sequencer: SequencerSection | None = None
+
+
+class PriceSection(Strict):
+    """An asset's Chainlink feed, and what is expected of it."""
+
+    feed: AddressOrTest
+    decimals: Annotated[int, whole("a number of decimals", Decimal(0), Decimal(36))]
+    heartbeat: Annotated[int, _seconds(Decimal(1), 2 * DAY)]
+    max_age: Annotated[int, _seconds(Decimal(1), 7 * DAY)]
+    # by how much the market may move before the feed answers anew
+    deviation: Annotated[Decimal, fraction("a ratio", "0", "0.1", 4, low_open=True)]
+    reference: Price
+    # how far the feed may be from the reference: a missing factor or digit is a multiple
+    tolerance: Annotated[Decimal, fraction("a ratio", "0", "0.25", 4, low_open=True)]
+    least: Price | None = None
+    most: Price | None = None
+
+
+class BucketSection(Strict):
+    """Limits the value seized of one collateral: what the bucket holds, and what flows back per hour, in USD."""
+
+    capacity: Value
+    refill_per_hour: Value
+
+
+class CollateralSection(CollateralModel):
+    """A scenario's collateral keys, all of them required, with a cap in whole tokens."""
+
+    ltv: Annotated[Decimal, fraction("a ratio", "0", "1", 4, high_open=True)]
+    liquidation_threshold: Annotated[Decimal, fraction("a ratio", "0", "0.99", 4, low_open=True)]
+    max_bonus: Annotated[Decimal, fraction("a ratio", "0", "0.20", 4)]
+    cap: Amount
+    bucket: BucketSection | None = None
+
+
+class BorrowSection(BorrowModel):
+    """A scenario's borrow keys, all of them required, with caps in whole tokens."""
+
+    rate: RateModel
+    reserve_factor: Annotated[Decimal, fraction("a ratio", "0", "1", 4)]
+    supply_cap: Amount
+    borrow_cap: Amount
+    flash_fee: Annotated[Decimal, fraction("a ratio", "0", "0.01", 4)] = Decimal(0)
+
+
+class AssetSection(Strict):
+    """A listed asset: its token, its price, and what it may be used for."""
+
+    token: AddressOrTest
+    decimals: Annotated[int, whole("a number of decimals", Decimal(0), Decimal(MAX_DECIMALS))]
+    price: PriceSection
+    # over how long a lower liquidation threshold is reached, where a proposal lowers it
+    ramp: Annotated[int, _seconds(DAY, 90 * DAY)] = 7 * 86_400
+    collateral: CollateralSection | None = None
+    borrow: BorrowSection | None = None
+
+
+class NetworkFile(Strict):
+    """A whole file."""
+
+    network: NetworkSection
+    roles: RolesSection
+    protocol: ProtocolSection
+    oracles: OraclesSection
+    assets: Annotated[dict[str, AssetSection], mapping_of("names to assets", may_be_empty=False)]
