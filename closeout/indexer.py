@@ -11,14 +11,14 @@ which the asset's reserve factor must be known.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from closeout.errors import CloseoutError
-from closeout.model import Market, accrued, debt_shares_down, debt_units_up
+from closeout.model import Deleverage, Market, accrued, debt_shares_down, debt_units_up
 
-__all__ = ["EventDecoder", "Indexer", "LogsIncomplete"]
+__all__ = ["AccountBalances", "Balances", "EventDecoder", "Indexer", "LogsIncomplete", "PlainBalances"]
 
 Key = TypeVar("Key")
 
@@ -39,23 +39,76 @@ class EventDecoder(Protocol):
     def decode(self, log: dict[str, Any]) -> tuple[Any, ...]: ...
 
 
+class AccountBalances(Protocol):
+    """One side of all accounts: collateral in token units, or debt shares, by account and asset id."""
+
+    def get(self, account: int, asset_id: int) -> int:
+        """0 where nothing is held."""
+
+    def put(self, account: int, asset_id: int, amount: int) -> None:
+        """Writes a balance; at 0 it is held no more."""
+
+    def row(self, account: int) -> dict[int, int]:
+        """All that an account holds on this side, by asset id, without zeros."""
+
+    def accounts(self) -> Iterable[int]:
+        """Accounts that hold something on this side."""
+
+
+class PlainBalances:
+    """`AccountBalances` in dictionaries."""
+
+    def __init__(self) -> None:
+        self._rows: defaultdict[int, dict[int, int]] = defaultdict(dict)
+
+    def get(self, account: int, asset_id: int) -> int:
+        return self.row(account).get(asset_id, 0)
+
+    def put(self, account: int, asset_id: int, amount: int) -> None:
+        if amount:
+            self._rows[account][asset_id] = amount
+        else:
+            self._rows[account].pop(asset_id, None)
+
+    def row(self, account: int) -> dict[int, int]:
+        return dict(self._rows.get(account, {}))
+
+    def accounts(self) -> Iterable[int]:
+        return (account for account, row in self._rows.items() if row)
+
+
+@dataclass(slots=True)
+class Balances:
+    """Where an Indexer keeps what it knows. `supply_shares` and `claims` by holder (lower case) and asset id."""
+
+    collateral: AccountBalances = field(default_factory=PlainBalances)
+    debt_shares: AccountBalances = field(default_factory=PlainBalances)
+    supply_shares: MutableMapping[tuple[str, int], int] = field(default_factory=dict)
+    claims: MutableMapping[tuple[str, int], int] = field(default_factory=dict)
+    markets: MutableMapping[int, Market] = field(default_factory=dict)
+    reserves: MutableMapping[int, int] = field(default_factory=dict)
+    penalties: MutableMapping[int, int] = field(default_factory=dict)
+    deleverages: MutableMapping[int, Deleverage] = field(default_factory=dict)
+
+
 class Indexer:
     """Balances by what they belong to: token units of collateral and claims, shares of debts and supply.
 
-    `events`: decoders by topic, only for `feed`.
+    `events`: decoders by topic, only for `feed`. `balances`: where to keep them, and what is known already.
     """
 
-    def __init__(self, vault: str = "", events: Mapping[str, EventDecoder] | None = None) -> None:
+    def __init__(
+        self,
+        vault: str = "",
+        events: Mapping[str, EventDecoder] | None = None,
+        balances: Balances | None = None,
+    ) -> None:
         self._vault = vault.lower()
         self._decoders = events or {}
-        # by account, then by asset id
-        self._collateral: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        self._debt_shares: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        self._supply_shares: dict[tuple[str, int], int] = {}
-        self._claims: dict[tuple[str, int], int] = {}
-        self._markets: dict[int, Market] = {}
-        self._reserves: defaultdict[int, int] = defaultdict(int)
-        self._penalties: dict[int, int] = {}
+        kept = balances or Balances()
+        self._collateral, self._debt_shares = kept.collateral, kept.debt_shares
+        self._supply_shares, self._claims, self._markets = kept.supply_shares, kept.claims, kept.markets
+        self._reserves, self._penalties, self._deleverages = kept.reserves, kept.penalties, kept.deleverages
         self._now = 0
         self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "Accrued": self._on_accrued,
@@ -66,6 +119,7 @@ class Indexer:
             "CloseOut": self._on_close_out,
             "CollateralDeposited": self._on_collateral_deposited,
             "CollateralWithdrawn": self._on_collateral_withdrawn,
+            "DeleverageSet": self._on_deleverage_set,
             "FlashLoan": self._on_flash_loan,
             "PenaltiesCollected": self._on_penalties_collected,
             "RateLatched": self._on_rate_latched,
@@ -96,22 +150,31 @@ class Indexer:
         if handler is not None:
             handler(values)
 
+    @property
+    def now(self) -> int:
+        """The time of the last log, or what it was wound back to."""
+        return self._now
+
+    def rewind(self, now: int) -> None:
+        """Lets logs from that time on follow: who put older values into the balances says so here."""
+        self._now = now
+
     # --------------------------------------------------------------------------------------------------------- views
 
     @property
     def accounts(self) -> set[int]:
         """Accounts that hold or owe something."""
-        return {account for table in (self._collateral, self._debt_shares) for account, row in table.items() if row}
+        return {*self._collateral.accounts(), *self._debt_shares.accounts()}
 
     def collateral_of(self, account: int) -> dict[int, int]:
         """Token units by asset id."""
-        return dict(self._collateral.get(account, {}))
+        return self._collateral.row(account)
 
     def debts_of(self, account: int, now: int) -> dict[int, int]:
         """Token units by asset id at a time, rounded up."""
         return {
             asset_id: debt_units_up(shares, self.market_of(asset_id, now).index)
-            for asset_id, shares in self._debt_shares.get(account, {}).items()
+            for asset_id, shares in self._debt_shares.row(account).items()
         }
 
     def market_of(self, asset_id: int, now: int, reserve_factor_bps: int = 0) -> Market:
@@ -120,6 +183,10 @@ class Indexer:
 
     def supply_shares_of(self, asset_id: int, holder: str) -> int:
         return self._supply_shares.get((holder.lower(), asset_id), 0)
+
+    def deleverage_of(self, account: int) -> Deleverage | None:
+        """What the owner opted in to; None where he did not."""
+        return self._deleverages.get(account)
 
     def claim_of(self, holder: str, asset_id: int) -> int:
         """Token units."""
@@ -147,7 +214,7 @@ class Indexer:
         asset_id, fee = values["assetId"], values["feeShares"]
         self._markets[asset_id] = replace(self._market(asset_id), index=values["index"], accrued_at=self._now)
         self._move(asset_id, supply_shares=fee)
-        self._reserves[asset_id] += fee
+        self._reserves[asset_id] = self._reserves.get(asset_id, 0) + fee
 
     def _on_rate_latched(self, values: Mapping[str, Any]) -> None:
         asset_id = values["assetId"]
@@ -179,7 +246,7 @@ class Indexer:
 
     def _on_reserves_collected(self, values: Mapping[str, Any]) -> None:
         # may stand before the Accrued that it counts: below 0 in between
-        self._reserves[values["assetId"]] -= values["shares"]
+        self._reserves[values["assetId"]] = self._reserves.get(values["assetId"], 0) - values["shares"]
         self._add_supply(values["treasury"], values["assetId"], values["shares"])
 
     # -------------------------------------------------------------------------------------------------------- claims
@@ -197,21 +264,21 @@ class Indexer:
     # ------------------------------------------------------------------------------------------------------ accounts
 
     def _on_collateral_deposited(self, values: Mapping[str, Any]) -> None:
-        _add(self._collateral[values["account"]], values["assetId"], values["amount"])
+        _add_to(self._collateral, values["account"], values["assetId"], values["amount"])
 
     def _on_collateral_withdrawn(self, values: Mapping[str, Any]) -> None:
-        _add(self._collateral[values["account"]], values["assetId"], -values["amount"])
+        _add_to(self._collateral, values["account"], values["assetId"], -values["amount"])
 
     def _on_borrowed(self, values: Mapping[str, Any]) -> None:
         self._move(values["assetId"], idle=-values["amount"], debt_shares=values["shares"])
-        _add(self._debt_shares[values["account"]], values["assetId"], values["shares"])
+        _add_to(self._debt_shares, values["account"], values["assetId"], values["shares"])
 
     def _on_repaid(self, values: Mapping[str, Any]) -> None:
         self._repay(values["account"], values["assetId"], values["amount"], values["shares"])
 
     def _repay(self, account: int, asset_id: int, amount: int, shares: int) -> None:
         self._move(asset_id, idle=amount, debt_shares=-shares)
-        _add(self._debt_shares[account], asset_id, -shares)
+        _add_to(self._debt_shares, account, asset_id, -shares)
 
     def _on_close_out(self, values: Mapping[str, Any]) -> None:
         seized, repaid = values["result"][-2:]
@@ -220,24 +287,39 @@ class Indexer:
     def _on_written_off(self, values: Mapping[str, Any]) -> None:
         self._settle(values["account"], values["collateral"], values["debts"])
 
+    def _on_deleverage_set(self, values: Mapping[str, Any]) -> None:
+        terms = Deleverage(*values["terms"])
+        if terms.trigger_health_factor_wad:
+            self._deleverages[values["account"]] = terms
+        else:
+            self._deleverages.pop(values["account"], None)
+
     def _settle(self, account: int, seized: Iterable[Any], repaid: Iterable[Any]) -> None:
         """SeizedLeg is (assetId, seized, toProtocol, toInsurance), RepaidLeg (assetId, repaid, badDebt, covered)."""
         for asset_id, amount, to_protocol, _ in seized:
             # the receiver's claims and the fund's are announced one by one
-            _add(self._collateral[account], asset_id, -amount)
+            _add_to(self._collateral, account, asset_id, -amount)
             _add(self._penalties, asset_id, to_protocol)
         for asset_id, amount, bad_debt, _ in repaid:
-            held, index = self._debt_shares[account].get(asset_id, 0), self._market(asset_id).index
+            held, index = self._debt_shares.get(account, asset_id), self._market(asset_id).index
             gone = amount + bad_debt
             burnt = held if gone == debt_units_up(held, index) else debt_shares_down(gone, index)
             self._repay(account, asset_id, amount, burnt)
 
 
-def _add(table: dict[Key, int], key: Key, amount: int) -> None:
-    total = table.get(key, 0) + amount
-    if total < 0:
-        raise LogsIncomplete(f"{key}: {total} left, expected at least 0")
+def _add(table: MutableMapping[Key, int], key: Key, amount: int) -> None:
+    total = _checked(key, table.get(key, 0) + amount)
     if total:
         table[key] = total
     else:
         table.pop(key, None)
+
+
+def _add_to(balances: AccountBalances, account: int, asset_id: int, amount: int) -> None:
+    balances.put(account, asset_id, _checked((account, asset_id), balances.get(account, asset_id) + amount))
+
+
+def _checked(key: object, total: int) -> int:
+    if total < 0:
+        raise LogsIncomplete(f"{key}: {total} left, expected at least 0")
+    return total
