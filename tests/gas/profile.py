@@ -1,0 +1,119 @@
+"""Where the gas of a transaction goes: `python -m tests.gas.profile "close 1+1"`; without a name, lists the works.
+
+By what it is paid for, by contract, by call, by function, by line, and which slots were touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from closeout.chain.anvil import Anvil
+from closeout.toolchain.artifacts import load
+from tests.gas.attribution import Attribution
+from tests.gas.bench import Bench
+from tests.gas.floor import floor_items
+from tests.gas.trace import Kind, Trace
+from tests.gas.works import WORKS
+from tests.support.node import Node
+from tests.support.world import GENESIS
+
+__all__ = ["profile"]
+
+
+def profile(node: Node, bench: Bench, name: str, lines: int) -> str:
+    """The report on one work; leaves the chain as it was."""
+    with node.rolled_back():
+        WORKS[name](bench.fork())
+        transaction = node.rpc.call("eth_getBlockByNumber", "latest", False)["transactions"][0]
+        trace = Trace.of(node.rpc, transaction)
+        attribution = Attribution(trace, node.rpc, node.artifacts)
+        return "\n".join(_report(name, trace, attribution, lines))
+
+
+def _report(name: str, trace: Trace, attribution: Attribution, lines: int) -> Iterator[str]:
+    yield f"=== {name}: {_n(trace.gas)} gas"
+    functions = attribution.by_function()
+    yield from _kinds(trace, attribution)
+    yield "\n--- distance to the floor: what whoever holds the funds and reads the prices cannot save, and the rest"
+    yield from _floor(trace, attribution)
+    yield "\n--- calls: gas with all that is inside, what the call itself cost the caller included"
+    for frame in trace.root.walk():
+        yield f"{_n(frame.price):>9}  {'  ' * (frame.depth - 1)}{attribution.call_of(frame)}"
+    yield "\n--- slots and accounts: first touches and writes"
+    yield from _accesses(trace, attribution)
+    yield f"\n--- functions of the generated code, inlined ones counted in their callers: the first {lines} by own gas"
+    yield f"{'own':>9}{'total':>9}{'calls':>6}"
+    for function in functions[:lines]:
+        yield f"{_n(function.own):>9}{_n(function.total):>9}{function.calls:>6}  {function.contract}.{function.name}"
+    yield f"\n--- lines: the first {lines} by own gas; `computing` leaves out storage, accounts, logs and memory growth"
+    yield f"{'gas':>9}{'computing':>10}"
+    for line in attribution.by_line()[:lines]:
+        computing = sum(line.kinds[kind] for kind in _COMPUTING)
+        yield f"{_n(line.gas):>9}{_n(computing):>10}  {line.place}  [{line.function}]  {line.text[:90]}"
+    yield f"\n--- source functions, whatever was inlined where: the first {lines} by own gas"
+    sums: Counter[str] = Counter()
+    for line in attribution.by_line():
+        sums[line.function] += line.gas
+    for function_name, gas in sums.most_common(lines):
+        yield f"{_n(gas):>9}  {function_name}"
+    yield ""
+
+
+_ACCESSES = (Kind.COLD_SLOT, Kind.WRITE, Kind.COLD_ACCOUNT)
+_COMPUTING = (Kind.COPY, Kind.MEMORY, Kind.ARITHMETIC, Kind.STACK, Kind.JUMP, Kind.OTHER, Kind.HASH)
+
+
+def _kinds(trace: Trace, attribution: Attribution) -> Iterator[str]:
+    by_contract = attribution.by_contract()
+    yield f"{'':<36}{'all':>9}" + "".join(f"{name[:17]:>18}" for name in by_contract)
+    for kind, gas in trace.by_kind().items():
+        if gas:
+            yield f"{kind:<36}{_n(gas):>9}" + "".join(f"{_n(sums[kind]):>18}" for sums in by_contract.values())
+    yield f"{'sum':<36}{_n(trace.gas):>9}" + "".join(f"{_n(sum(sums.values())):>18}" for sums in by_contract.values())
+
+
+def _floor(trace: Trace, attribution: Attribution) -> Iterator[str]:
+    calls = {frame.number: attribution.call_of(frame).partition(".")[2] for frame in trace.root.walk()}
+    items = floor_items(trace, calls)
+    for is_floor, title in ((True, "the floor"), (False, "above it")):
+        chosen = [item for item in items if item.is_floor is is_floor]
+        yield f"{_n(sum(item.gas for item in chosen)):>9}  {title}"
+        for item in chosen:
+            yield f"{_n(item.gas):>9}    {item.name}" + (f" ({item.count})" if item.count > 1 else "")
+
+
+def _accesses(trace: Trace, attribution: Attribution) -> Iterator[str]:
+    for step in trace.steps:
+        paid = {kind: gas for kind, gas in step.parts.items() if kind in _ACCESSES}
+        if paid:
+            owner = attribution.contract_of(step.frame)
+            what = ", ".join(f"{kind} {_n(gas)}" for kind, gas in paid.items())
+            yield f"{_n(sum(paid.values())):>9}  {step.op:<12} {owner}  {what}  {attribution.line_of(step)}"
+
+
+def _n(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.gas.profile", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("work", nargs="*", help="names of works, or parts of them, or `all`; none: list them")
+    parser.add_argument("--lines", type=int, default=60, help="how many functions and lines to show")
+    given = parser.parse_args(arguments)
+    chosen = [name for name in WORKS if any(part == "all" or part in name for part in given.work)]
+    if not chosen:
+        sys.stdout.write("\n".join(WORKS) + "\n")
+        return 2 if given.work else 0
+    with Anvil(extra=("--steps-tracing",)) as anvil:
+        node = Node(anvil.rpc, load(), GENESIS)
+        bench = Bench(node)
+        for name in chosen:
+            sys.stdout.write(profile(node, bench, name, given.lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
