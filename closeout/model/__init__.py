@@ -34,6 +34,7 @@ from closeout.model._positions import (
     selected_debts,
     take_snapshot,
 )
+from closeout.model._rebalancing import Payment, Rebalancing
 from closeout.model._requests import CloseOutRequest, CloseOutResult, WriteOffResult
 from closeout.model._reverts import ModelRevert
 from closeout.model._rounding import MAX_UINT256, div_up, mul_div_down, mul_div_up
@@ -76,10 +77,12 @@ __all__ = [
     "Market",
     "ModelRevert",
     "ParameterOutOfBounds",
+    "Payment",
     "Plan",
     "Position",
     "ProtocolParameters",
     "RateParameters",
+    "Rebalancing",
     "Regime",
     "RepaidLeg",
     "SeizedLeg",

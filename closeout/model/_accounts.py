@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import dataclass, replace
 
+from closeout.model._interest import Market
 from closeout.model._ledger import AccountId, Header
 from closeout.model._markets import Markets
 from closeout.model._parameters import MAX_AMOUNT, MAX_COLLATERALS, MAX_DEBTS
@@ -62,32 +63,13 @@ class Accounts(Markets):
         No cap stops a top-up of an account that owes (P16).
         """
         with self._ledger.transaction():
-            if amount == 0:
-                raise ModelRevert("ZeroAmount")
-            asset = self._asset(asset_id)
-            if not asset.is_collateral:
-                raise ModelRevert("AssetNotCollateral", asset_id)
+            is_new, is_rescue = self._add_collateral(caller, account, asset_id, amount)
             header = self._header(account)
-            is_new = asset_id not in header.collateral_ids
-            if is_new:
-                if asset_id in header.debt_ids:
-                    raise ModelRevert("AssetHeldAsDebt", asset_id)
-                self._require_authorized(caller, account)
-                if len(header.collateral_ids) == MAX_COLLATERALS:
-                    raise ModelRevert("TooManyAssets", MAX_COLLATERALS)
-                header = replace(header, collateral_ids=_with(header.collateral_ids, asset_id))
-                self._ledger.put(self._ledger.headers, account, header)
-            balance = self._ledger.collateral.get((account, asset_id), 0) + amount
-            if balance > asset.max_amount:
-                raise ModelRevert("AmountTooLarge", balance, asset.max_amount)
-            self._ledger.put(self._ledger.collateral, (account, asset_id), balance)
             if is_new and header.debt_ids:
                 self._require_minimum_debt(account, header)
             self._pull(asset_id, caller, amount)
-            held = self.balance_of(asset_id) - self._ledger.markets[asset_id].idle
-            is_rescue = not is_new and bool(header.debt_ids)
-            if held > asset.collateral_cap and not is_rescue:
-                raise ModelRevert("CapExceeded", asset_id, held, asset.collateral_cap)
+            if not is_rescue:
+                self._require_collateral_cap(asset_id)
 
     def withdraw_collateral(
         self, caller: str, account: AccountId, asset_id: int, amount: int, to: str | None = None
@@ -95,21 +77,9 @@ class Accounts(Markets):
         """Takes collateral out and returns how much; `MAX_UINT256` is all of it. Leaves the initial margin intact."""
         with self._ledger.transaction():
             self._require_authorized(caller, account)
-            header = self._header(account)
-            if asset_id not in header.collateral_ids:
-                raise ModelRevert("AssetNotHeld", account, asset_id)
-            balance = self._ledger.collateral[account, asset_id]
-            withdrawn = balance if amount == MAX_UINT256 else amount
-            if withdrawn == 0:
-                raise ModelRevert("ZeroAmount")
-            if withdrawn > balance:
-                raise ModelRevert("InsufficientCollateral", balance, withdrawn)
-            self._set_collateral(account, asset_id, balance - withdrawn)
-            if header.debt_ids:
-                if asset_id in self._paused_withdrawing:
-                    raise ModelRevert("ActionPaused", asset_id)
+            withdrawn = self._remove_collateral(account, asset_id, amount)
+            if self._header(account).debt_ids:
                 self._require_initial_margin(account)
-                self._set_acted(account)
             self._send(asset_id, to or caller, withdrawn)
             return withdrawn
 
@@ -117,47 +87,16 @@ class Accounts(Markets):
         """Borrows against the whole account and returns the debt shares, rounded up. Leaves the initial margin."""
         with self._ledger.transaction():
             self._require_authorized(caller, account)
-            if amount == 0:
-                raise ModelRevert("ZeroAmount")
-            asset = self._asset(asset_id)
-            if not asset.is_borrowable:
-                raise ModelRevert("AssetNotBorrowable", asset_id)
-            if asset_id in self._paused_borrowing:
-                raise ModelRevert("ActionPaused", asset_id)
-            header = self._header(account)
-            if asset_id in header.collateral_ids:
-                raise ModelRevert("AssetHeldAsCollateral", asset_id)
-            if asset_id not in header.debt_ids and len(header.debt_ids) == MAX_DEBTS:
-                raise ModelRevert("TooManyAssets", MAX_DEBTS)
-            market = self._accrued(asset_id)
-            if amount > market.idle:
-                raise ModelRevert("InsufficientLiquidity", market.idle, amount)
-            shares = debt_shares_up(amount, market.index)
-            market = market.moved(idle=-amount, debt_shares=shares)
-            if market.debt > asset.borrow_cap:
-                raise ModelRevert("CapExceeded", asset_id, market.debt, asset.borrow_cap)
-            if market.debt_shares > MAX_AMOUNT:
-                raise ModelRevert("AmountTooLarge", market.debt_shares, MAX_AMOUNT)
-            self._store_market(asset_id, market)
-            self._set_debt(account, asset_id, self._ledger.debt_shares.get((account, asset_id), 0) + shares)
-            self._set_acted(account)
-            self._require_initial_margin(account)
-            self._require_minimum_debt(account, self._header(account))
+            shares = self._add_debt(account, asset_id, amount)
+            self._require_in_order(account)
             self._send(asset_id, to or caller, amount)
             return shares
 
     def repay(self, caller: str, account: AccountId, asset_id: int, amount: int) -> int:
         """Repays up to `amount` of a debt, from the caller, and returns how much. Anyone may."""
         with self._ledger.transaction():
-            if amount == 0:
-                raise ModelRevert("ZeroAmount")
-            if asset_id not in self._header(account).debt_ids:
-                raise ModelRevert("AssetNotHeld", account, asset_id)
-            [debt] = [debt for debt in self._debts(account) if debt.asset_id == asset_id]
-            repaid = min(amount, debt.units)
-            shares = debt.shares if repaid == debt.units else debt_shares_down(repaid, debt.index)
-            self._store_market(asset_id, self._accrued(asset_id).moved(idle=repaid, debt_shares=-shares))
-            self._set_debt(account, asset_id, debt.shares - shares)
+            repaid, market = self._remove_debt(account, asset_id, amount)
+            self._store_market(asset_id, market)
             self._pull(asset_id, caller, repaid)
             return repaid
 
@@ -192,6 +131,94 @@ class Accounts(Markets):
         header = self._header(account)
         return Times(header.called_at, header.acted_at)
 
+    # --------------------------------------------------------------------------------------------------- the moves
+
+    def _add_collateral(self, caller: str, account: AccountId, asset_id: int, amount: int) -> tuple[bool, bool]:
+        """Books a deposit; whether the asset is new to the account, and whether no cap may stop it."""
+        if amount == 0:
+            raise ModelRevert("ZeroAmount")
+        asset = self._asset(asset_id)
+        if not asset.is_collateral:
+            raise ModelRevert("AssetNotCollateral", asset_id)
+        header = self._header(account)
+        is_new = asset_id not in header.collateral_ids
+        if is_new:
+            if asset_id in header.debt_ids:
+                raise ModelRevert("AssetHeldAsDebt", asset_id)
+            self._require_authorized(caller, account)
+            if len(header.collateral_ids) == MAX_COLLATERALS:
+                raise ModelRevert("TooManyAssets", MAX_COLLATERALS)
+            self._set_header(account, replace(header, collateral_ids=_with(header.collateral_ids, asset_id)))
+        balance = self._ledger.collateral.get((account, asset_id), 0) + amount
+        if balance > asset.max_amount:
+            raise ModelRevert("AmountTooLarge", balance, asset.max_amount)
+        self._ledger.put(self._ledger.collateral, (account, asset_id), balance)
+        return is_new, not is_new and bool(header.debt_ids)
+
+    def _require_collateral_cap(self, asset_id: int) -> None:
+        cap = self._assets[asset_id].collateral_cap
+        held = self.balance_of(asset_id) - self._ledger.markets[asset_id].idle
+        if held > cap:
+            raise ModelRevert("CapExceeded", asset_id, held, cap)
+
+    def _remove_collateral(self, account: AccountId, asset_id: int, amount: int) -> int:
+        """Books a withdrawal; how much it comes to."""
+        header = self._header(account)
+        if asset_id not in header.collateral_ids:
+            raise ModelRevert("AssetNotHeld", account, asset_id)
+        balance = self._ledger.collateral[account, asset_id]
+        withdrawn = balance if amount == MAX_UINT256 else amount
+        if withdrawn == 0:
+            raise ModelRevert("ZeroAmount")
+        if withdrawn > balance:
+            raise ModelRevert("InsufficientCollateral", balance, withdrawn)
+        self._set_collateral(account, asset_id, balance - withdrawn)
+        if header.debt_ids:
+            if asset_id in self._paused_withdrawing:
+                raise ModelRevert("ActionPaused", asset_id)
+            self._set_acted(account)
+        return withdrawn
+
+    def _add_debt(self, account: AccountId, asset_id: int, amount: int) -> int:
+        """Books a debt taken on; its shares, rounded up."""
+        if amount == 0:
+            raise ModelRevert("ZeroAmount")
+        asset = self._asset(asset_id)
+        if not asset.is_borrowable:
+            raise ModelRevert("AssetNotBorrowable", asset_id)
+        if asset_id in self._paused_borrowing:
+            raise ModelRevert("ActionPaused", asset_id)
+        header = self._header(account)
+        if asset_id in header.collateral_ids:
+            raise ModelRevert("AssetHeldAsCollateral", asset_id)
+        if asset_id not in header.debt_ids and len(header.debt_ids) == MAX_DEBTS:
+            raise ModelRevert("TooManyAssets", MAX_DEBTS)
+        market = self._accrued(asset_id)
+        if amount > market.idle:
+            raise ModelRevert("InsufficientLiquidity", market.idle, amount)
+        shares = debt_shares_up(amount, market.index)
+        market = market.moved(idle=-amount, debt_shares=shares)
+        if market.debt > asset.borrow_cap:
+            raise ModelRevert("CapExceeded", asset_id, market.debt, asset.borrow_cap)
+        if market.debt_shares > MAX_AMOUNT:
+            raise ModelRevert("AmountTooLarge", market.debt_shares, MAX_AMOUNT)
+        self._store_market(asset_id, market)
+        self._set_debt(account, asset_id, self._ledger.debt_shares.get((account, asset_id), 0) + shares)
+        self._set_acted(account)
+        return shares
+
+    def _remove_debt(self, account: AccountId, asset_id: int, amount: int) -> tuple[int, Market]:
+        """Books a repayment of the account; what it comes to, and the market with it, not stored yet."""
+        if amount == 0:
+            raise ModelRevert("ZeroAmount")
+        if asset_id not in self._header(account).debt_ids:
+            raise ModelRevert("AssetNotHeld", account, asset_id)
+        [debt] = [debt for debt in self._debts(account) if debt.asset_id == asset_id]
+        repaid = min(amount, debt.units)
+        shares = debt.shares if repaid == debt.units else debt_shares_down(repaid, debt.index)
+        self._set_debt(account, asset_id, debt.shares - shares)
+        return repaid, self._accrued(asset_id).moved(idle=repaid, debt_shares=-shares)
+
     # ----------------------------------------------------------------------------------------------------- internal
 
     def _set_header(self, account: AccountId, header: Header) -> None:
@@ -214,6 +241,11 @@ class Accounts(Markets):
         if (asset_id in header.debt_ids) != bool(shares):
             ids = _with(header.debt_ids, asset_id) if shares else _without(header.debt_ids, asset_id)
             self._set_header(account, replace(header, debt_ids=ids))
+
+    def _require_in_order(self, account: AccountId) -> None:
+        """What a borrow leaves: the initial margin, and no less debt than the smallest."""
+        self._require_initial_margin(account)
+        self._require_minimum_debt(account, self._header(account))
 
     def _require_initial_margin(self, account: AccountId) -> None:
         power = sum(c.value * self._assets[c.asset_id].ltv_bps for c in self._collaterals(account))

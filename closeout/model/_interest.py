@@ -75,6 +75,10 @@ class Market:
         """What `shares` of supply are worth, token units, rounded down."""
         return mul_div_down(shares, self.supply_assets + _VIRTUAL_ASSETS, self.supply_shares + _VIRTUAL_SHARES)
 
+    def assets_up(self, shares: int) -> int:
+        """What `shares` of supply cost to mint, token units, rounded up."""
+        return mul_div_up(shares, self.supply_assets + _VIRTUAL_ASSETS, self.supply_shares + _VIRTUAL_SHARES)
+
     def moved(self, *, idle: int = 0, debt_shares: int = 0, supply_shares: int = 0) -> Market:
         """With changed totals."""
         return replace(

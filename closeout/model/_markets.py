@@ -13,30 +13,48 @@ class Markets(VaultBase):
     def supply(self, caller: str, asset_id: int, assets: int, receiver: str | None = None) -> int:
         """Supplies `assets` to be borrowed and returns the shares, rounded down."""
         with self._ledger.transaction():
-            if assets == 0:
-                raise ModelRevert("ZeroAmount")
-            asset = self._asset(asset_id)
-            if not asset.is_borrowable:
-                raise ModelRevert("AssetNotBorrowable", asset_id)
+            self._asset(asset_id)
             market = self._accrued(asset_id)
-            total = market.supply_assets + assets
-            if total > asset.supply_cap:
-                raise ModelRevert("CapExceeded", asset_id, total, asset.supply_cap)
             shares = market.shares_down(assets)
-            if shares == 0:
-                raise ModelRevert("ZeroAmount")
-            self._store_market(asset_id, market.moved(idle=assets, supply_shares=shares))
-            self._ledger.add(self._ledger.supply_shares, (receiver or caller, asset_id), shares)
-            self._pull(asset_id, caller, assets)
+            self._enter(caller, asset_id, market, assets, shares, receiver or caller)
             return shares
+
+    def mint(self, caller: str, asset_id: int, shares: int, receiver: str | None = None) -> int:
+        """Mints `shares` of supply and returns the assets they cost, rounded up."""
+        with self._ledger.transaction():
+            self._asset(asset_id)
+            market = self._accrued(asset_id)
+            assets = market.assets_up(shares)
+            self._enter(caller, asset_id, market, assets, shares, receiver or caller)
+            return assets
+
+    def _enter(self, caller: str, asset_id: int, market: Market, assets: int, shares: int, receiver: str) -> None:
+        if not assets or not shares:
+            raise ModelRevert("ZeroAmount")
+        asset = self._asset(asset_id)
+        if not asset.is_borrowable:
+            raise ModelRevert("AssetNotBorrowable", asset_id)
+        total = market.supply_assets + assets
+        if total > asset.supply_cap:
+            raise ModelRevert("CapExceeded", asset_id, total, asset.supply_cap)
+        self._store_market(asset_id, market.moved(idle=assets, supply_shares=shares))
+        self._ledger.add(self._ledger.supply_shares, (receiver, asset_id), shares)
+        self._pull(asset_id, caller, assets)
+
+    def transfer_supply(self, caller: str, asset_id: int, to: str, shares: int) -> None:
+        """Moves supply shares of the caller, as the asset's SupplyToken does. Principal stays, so the rate does too."""
+        with self._ledger.transaction():
+            self._asset(asset_id)
+            market = self._accrued(asset_id)
+            self._burn_supply(asset_id, caller, shares)
+            self._put_market(asset_id, market)
+            self._ledger.add(self._ledger.supply_shares, (to, asset_id), shares)
 
     def withdraw(
         self, caller: str, asset_id: int, assets: int, receiver: str | None = None, owner: str | None = None
     ) -> int:
         """Takes `assets` of supply out and returns the shares burnt, rounded up."""
         with self._ledger.transaction():
-            if assets == 0:
-                raise ModelRevert("ZeroAmount")
             self._asset(asset_id)
             market = self._accrued(asset_id)
             shares = market.shares_up(assets)
@@ -48,8 +66,6 @@ class Markets(VaultBase):
     ) -> int:
         """Burns `shares` of supply and returns the assets, rounded down."""
         with self._ledger.transaction():
-            if shares == 0:
-                raise ModelRevert("ZeroAmount")
             self._asset(asset_id)
             market = self._accrued(asset_id)
             assets = market.assets_down(shares)

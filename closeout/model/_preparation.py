@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from closeout.model._accounts import RAY_PER_WAD, Accounts
+from closeout.model._accounts import RAY_PER_WAD
 from closeout.model._close_out import Plan, Regime, Terms, plan_close_out
 from closeout.model._ledger import AccountId, BucketState, Deleverage, Header
 from closeout.model._positions import (
@@ -15,6 +15,7 @@ from closeout.model._positions import (
     selected_debts,
     take_snapshot,
 )
+from closeout.model._rebalancing import Rebalances
 from closeout.model._requests import CloseOutRequest, CloseOutResult
 from closeout.model._reverts import ModelRevert
 from closeout.model._rounding import MAX_UINT256, mul_div_down
@@ -66,7 +67,7 @@ class Prepared:
             self.extinguished[debt.asset_id] = Extinction(repaid, debt.units - repaid, debt.shares)
 
 
-class Preparation(Accounts):
+class Preparation(Rebalances):
     """Steps 1 to 3 of a close-out: load, plan, turn into token units."""
 
     def preview_close_out(self, request: CloseOutRequest) -> CloseOutResult:

@@ -131,11 +131,15 @@ class VaultBase:
         return accrued(self._ledger.markets[asset_id], self._now, self._assets[asset_id].reserve_factor_bps)
 
     def _store_market(self, asset_id: int, market: Market) -> None:
-        """Writes an accrued market that an action changed; latches its rate, books the treasury's shares."""
+        """Writes an accrued market that an action changed, with the rate of what it left."""
+        self._put_market(asset_id, market.latched(self._assets[asset_id].rate))
+
+    def _put_market(self, asset_id: int, market: Market) -> None:
+        """Writes an accrued market; books the treasury's shares."""
         _, fee_shares = self._accrue(asset_id)
         if fee_shares:
             self._ledger.add(self._ledger.supply_shares, (TREASURY, asset_id), fee_shares)
-        self._ledger.put(self._ledger.markets, asset_id, market.latched(self._assets[asset_id].rate))
+        self._ledger.put(self._ledger.markets, asset_id, market)
 
     def _pull(self, asset_id: int, holder: str, amount: int) -> None:
         """Tokens from a holder's wallet into the Vault."""

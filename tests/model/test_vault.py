@@ -211,18 +211,18 @@ def test_repay__anyone_and_no_more_than_the_debt(vault: Vault) -> None:
 
 
 def test_supply_and_withdraw__refusals(vault: Vault) -> None:
-    with refused(vault, "ZeroAmount"):
-        vault.supply(LENDER, 99, 0)
     with refused(vault, "AssetNotListed", 99):
-        vault.supply(LENDER, 99, 1)
+        vault.supply(LENDER, 99, 0)
+    with refused(vault, "ZeroAmount"):
+        vault.supply(LENDER, USD, 0)
     with refused(vault, "AssetNotBorrowable", ETH):
         vault.supply(LENDER, ETH, 1)
     with refused(vault, "CapExceeded", EUR, 10**24 + 1, 10**24):
         vault.supply(LENDER, EUR, 1)
-    with refused(vault, "ZeroAmount"):
-        vault.withdraw(LENDER, 99, 0)
     with refused(vault, "AssetNotListed", 99):
-        vault.withdraw(LENDER, 99, 1)
+        vault.withdraw(LENDER, 99, 0)
+    with refused(vault, "ZeroAmount"):
+        vault.withdraw(LENDER, USD, 0)
     with refused(vault, "NotAuthorized", LENDER, STRANGER):
         vault.withdraw(STRANGER, USD, 1, owner=LENDER)
     with refused(vault, "InsufficientShares"):
