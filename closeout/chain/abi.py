@@ -30,6 +30,7 @@ class Function:
         self.name: str = entry["name"]
         self._inputs = [_type_of(item) for item in entry["inputs"]]
         self._outputs = [_type_of(item) for item in entry["outputs"]]
+        self._outputs_named = entry["outputs"]
         self.selector = keccak(text=f"{self.name}({','.join(self._inputs)})")[:4]
 
     def encode(self, *arguments: Any) -> str:
@@ -38,6 +39,13 @@ class Function:
     def decode(self, data: str) -> Any:
         values = decode(self._outputs, bytes.fromhex(data[2:]))
         return values[0] if len(values) == 1 else values
+
+    def decode_named(self, data: str) -> Any:
+        """As `decode`, with structs, and several outputs, as dictionaries by the names of the declaration."""
+        values = _named(
+            {"type": "tuple", "components": self._outputs_named}, decode(self._outputs, bytes.fromhex(data[2:]))
+        )
+        return values[self._outputs_named[0]["name"]] if len(values) == 1 else values
 
 
 class Event:
@@ -94,6 +102,16 @@ class ContractAbi:
         raw = (data or "0x")[2:]
         name, types = self._errors.get(raw[:8], ("", []))
         return Revert(name, tuple(decode(types, bytes.fromhex(raw[8:]))) if name else (), data or "0x")
+
+
+def _named(item: dict[str, Any], value: Any) -> Any:
+    kind: str = item["type"]
+    if kind.endswith("]"):
+        inner = item | {"type": kind[: kind.rindex("[")]}
+        return [_named(inner, part) for part in value]
+    if kind == "tuple":
+        return {part["name"]: _named(part, one) for part, one in zip(item["components"], value, strict=True)}
+    return value
 
 
 def _type_of(item: dict[str, Any]) -> str:
