@@ -19,6 +19,7 @@ from closeout.model._parameters import (
     ParameterOutOfBounds,
     ProtocolParameters,
 )
+from closeout.model._placing import place_account, place_market
 from closeout.model._positions import (
     INDEX_ONE,
     MAX_INDEX,
@@ -107,6 +108,8 @@ __all__ = [
     "liquidator_rate",
     "mul_div_down",
     "mul_div_up",
+    "place_account",
+    "place_market",
     "plan_close_out",
     "seize",
     "selected_collaterals",
