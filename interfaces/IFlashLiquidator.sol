@@ -16,6 +16,8 @@ struct Sale {
     SaleKind kind;
     /// Token sold (20 bytes), pool fee (3), token (20), ..., token bought: in this order for both kinds.
     bytes path;
+    /// Part of that amount, in (0, 1e18]: several sales in a row share it out over pools. Bought rounded up, sold rounded down.
+    uint256 partWad;
 }
 
 /// @notice Token units of any token.
@@ -58,6 +60,7 @@ interface IFlashLiquidator {
     error LiquidityExhausted(address pool, address token, uint256 amount, uint256 filled);
     error PoolMissing(address tokenIn, address tokenOut, uint24 fee);
     error PathMalformed(bytes path);
+    error PartOutOfRange(uint256 partWad);
     /// @notice A collateral token refused to be sent, and refuses it still: leave it out of the set, or close out at the Vault and
     /// take it as a claim.
     error LegHeldBack(uint256 assetId, uint256 amount);

@@ -231,10 +231,14 @@ class SaleKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """One sale of a flash close-out: `path` as the contract takes it (token sold, fee, token, ..., token bought)."""
+    """One sale of a flash close-out: `path` as the contract takes it (token sold, fee, token, ..., token bought).
+
+    `part_wad` of what is missing, or of what is held; as the struct, in its order.
+    """
 
     kind: SaleKind
     path: bytes
+    part_wad: int = WAD
 
 
 @dataclass(frozen=True, slots=True)

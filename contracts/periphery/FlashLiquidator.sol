@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IUniswapV3SwapCallback} from "@uniswap/v3-core/contracts/interfaces/callback/IUniswapV3SwapCallback.sol";
 import {IUniswapV3PoolActions} from "@uniswap/v3-core/contracts/interfaces/pool/IUniswapV3PoolActions.sol";
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {ICloseOutCallback} from "interfaces/ICloseOutCallback.sol";
@@ -28,6 +29,7 @@ contract FlashLiquidator is IFlashLiquidator, ICloseOutCallback, IUniswapV3SwapC
     /// @notice The Uniswap V3 factory.
     address public immutable FACTORY;
 
+    uint256 private constant WAD = 1e18;
     /// @dev The outermost prices that a pool accepts as limits: a sale is bounded by the caller's profit alone.
     uint160 private constant LEAST_SQRT_PRICE = 4_295_128_740;
     uint160 private constant MOST_SQRT_PRICE = 1_461_446_703_485_210_103_287_273_052_203_988_822_378_723_970_341;
@@ -120,16 +122,18 @@ contract FlashLiquidator is IFlashLiquidator, ICloseOutCallback, IUniswapV3SwapC
     function _carryOut(Sale calldata sale, address[] memory debts, RepaidLeg[] calldata repaid) private {
         bytes calldata path = sale.path;
         if (!path.isWellFormed()) revert PathMalformed(path);
+        uint256 part = sale.partWad;
+        if (part == 0 || part > WAD) revert PartOutOfRange(part);
         if (sale.kind == SaleKind.BuyMissing) {
             address token = path.lastToken();
             uint256 held = SafeTransferLib.balanceOf(token, address(this));
             uint256 owed = _owed(token, debts, repaid);
-            if (held < owed) _buy(path, owed - held, address(this));
+            if (held < owed) _buy(path, FixedPointMathLib.fullMulDivUp(owed - held, part, WAD), address(this));
         } else {
             address token = path.firstToken();
             uint256 held = SafeTransferLib.balanceOf(token, address(this));
             uint256 owed = _owed(token, debts, repaid);
-            if (held > owed) _sell(path, held - owed);
+            if (held > owed) _sell(path, FixedPointMathLib.fullMulDiv(held - owed, part, WAD));
         }
     }
 

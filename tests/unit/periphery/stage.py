@@ -28,13 +28,14 @@ class Sale:
     kind: int
     along: Sequence[Asset | Deployed]
     fees: Sequence[int]
+    part: int = wad(1)
 
     @property
     def tokens(self) -> list[str]:
         return [_address(item) for item in self.along]
 
-    def encoded(self) -> tuple[int, bytes]:
-        return self.kind, encode_path(self.tokens, self.fees)
+    def encoded(self) -> tuple[int, bytes, int]:
+        return self.kind, encode_path(self.tokens, self.fees), self.part
 
 
 def _address(item: Asset | Deployed) -> str:

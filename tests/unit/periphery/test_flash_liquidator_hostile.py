@@ -78,7 +78,7 @@ class TestStrangers:
         world, contract = flash.world, flash.contract
         world.weth.token.mint(contract, 10**18, sender=ATTACKER)
         sale = Sale(SELL_ALL, [world.weth, world.usdc], [FEE]).encoded()
-        data = encode(["address", "(uint8,bytes)[]"], [world.vault.configuration(), [sale]])
+        data = encode(["address", "(uint8,bytes,uint256)[]"], [world.vault.configuration(), [sale]])
         claim_all = (0, True, 0, 0, 0, [], [(world.weth.id, 10**18, 0, 0)])
         with reverts("UnexpectedCallback", ATTACKER):
             contract.onCloseOut(claim_all, data, sender=ATTACKER)

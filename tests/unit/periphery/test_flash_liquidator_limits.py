@@ -124,7 +124,7 @@ class TestSales:
         account = one_and_one(flash.world)
         path = bytes(range(length))
         order = list(flash.order(account, [], []))
-        order[5] = [(SELL_ALL, path)]
+        order[5] = [(SELL_ALL, path, wad(1))]
         with reverts("PathMalformed", path):
             flash.contract.closeOut(tuple(order), sender=flash.searcher)
 
