@@ -63,6 +63,16 @@ def test_t17_health_factor__of_any_sums__is_never_above_the_exact_one_and_less_t
         assert health <= exact * 10**18 < health + 1
 
 
+def test_t15_health_factor__with_more_collateral_or_less_debt__is_never_lower(maths: Maths):
+    """Rounded up or half up, a health factor called accounts healthy that were not."""
+    random = Random(15)
+    cases = [(sized(random, 190), 2 + sized(random, 170)) for _ in range(500)]
+    steps = [(random.choice((0, 1, sized(random, 190))), random.choice((0, 1))) for _ in cases]
+    better = [(weighted + more, debt - less) for (weighted, debt), (more, less) in zip(cases, steps, strict=True)]
+    pairs = zip(maths.health_factor(cases), maths.health_factor(better), strict=True)
+    assert all(before <= after for before, after in pairs)
+
+
 def test_health_factor__without_debt__is_the_largest_number(maths: Maths):
     assert maths.health_factor([(0, 0), (10**40, 0)]) == [NO_DEBT, NO_DEBT]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from closeout.model import ModelRevert
-from tests.support.accounts import ACCOUNTS, capped_account, restorative_account, terminal_account, three_and_two
+from tests.support.accounts import ACCOUNTS, capped_account, restorative_account, terminal_account
 from tests.support.expected import expected_close_out
 from tests.support.node import reverts
 from tests.support.world import CAPPED, NO_DEBT, RESTORATIVE, TERMINAL, Result, World, set_of, wad
@@ -145,40 +145,6 @@ def test_close_out__names_account_and_liquidator_in_its_event(world: World):
 
 
 # ----------------------------------------------------------------------------------------------------------- sets
-
-
-def test_t77_close_out__of_every_subset_of_three_and_two__follows_the_rules_or_is_refused_whole(world: World):
-    account = three_and_two(world)
-    link = world.assets[-1]
-    world.arm()
-    held, owed = world.position(account)
-    closed = refused = 0
-    for n in range(2**5):
-        collaterals = set_of(*(a for i, a in enumerate((world.weth, world.wbtc, link)) if n >> i & 1))
-        debts = set_of(*(a for i, a in enumerate((world.usdc, world.dai)) if n >> (3 + i) & 1))
-        with world.node.rolled_back():
-            try:
-                expected, *_ = expected_close_out(world, account, collaterals=collaterals, debts=debts)
-            except ModelRevert as refusal:
-                refused += 1
-                with reverts(refusal.name, *refusal.values):
-                    world.close_out(account, collaterals=collaterals, debts=debts)
-                assert world.position(account) == (held, owed)
-                continue
-            closed += 1
-            result = world.result(world.close_out(account, collaterals=collaterals, debts=debts))
-            assert result == expected
-            left, still_owed = world.position(account)
-            for asset_id, amount in held.items():
-                taken = result.seized.get(asset_id, (0,))[0]
-                assert left.get(asset_id, 0) == amount - taken
-                assert (taken != 0) == bool(collaterals >> asset_id & 1)
-            for asset_id in owed:
-                assert (still_owed.get(asset_id, 0) != owed[asset_id]) == bool(debts >> asset_id & 1)
-            assert result.health_after >= result.health_before
-    # empty sets of either side, 4 + 8 - 1 of the 32, and those that would sell too much
-    assert refused >= 11
-    assert closed >= 3
 
 
 def test_t77_close_out__of_sets_with_strangers_to_the_account__ignores_them(world: World):
