@@ -68,7 +68,7 @@ STRIP_FUNDING := const fs = require("fs"), f = "package-lock.json", lock = JSON.
   for (const p of Object.values(lock.packages)) delete p.funding; fs.writeFileSync(f, JSON.stringify(lock, null, 2) + "\n")
 
 lock: $(PYTHON_READY) ## resolve pyproject.toml anew into requirements.lock, and package.json into package-lock.json
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra cluster --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
 	$(NPM) install --package-lock-only --no-audit --no-fund --loglevel=error
 	node -e '$(STRIP_FUNDING)'
