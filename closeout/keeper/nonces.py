@@ -160,6 +160,16 @@ class NonceBook:
         return nonce
 
     @property
+    def holes(self) -> list[int]:
+        """Numbers that nobody uses, below one that is in flight: it waits until they are."""
+        highest = max((slot.nonce for slot in self.open), default=-1)
+        lowest = max(self._chain_nonce, self.used)
+        return [nonce for nonce in range(lowest, highest) if nonce not in self._slots]
+
+    def __contains__(self, nonce: int) -> bool:
+        return nonce in self._slots
+
+    @property
     def known(self) -> int:
         """Numbers from this one on are not in the book."""
         return max([self.used, *(nonce + 1 for nonce in self._slots)])

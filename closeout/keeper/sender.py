@@ -19,7 +19,7 @@ from closeout.keeper.ports import Decision
 from closeout.keeper.sending import (
     Encoder,
     Job,
-    Journal,
+    Outbox,
     SendingNode,
     Signer,
     Simulation,
@@ -33,6 +33,7 @@ __all__ = ["CANCEL", "Happened", "Sender", "SenderOptions", "What"]
 
 CANCEL = "cancel"
 CANCEL_GAS = 21_000
+PRICELESS = 10**60
 # Over what a simulation used: storage that another transaction of the block warms or cools.
 GAS_MARGIN_PER_CENT = 25
 # The simulation's own allowance; the largest close-out takes a twentieth of it.
@@ -88,16 +89,16 @@ class Sender:
     """One key's transactions. Restores itself from the journal; one process, one thread."""
 
     def __init__(
-        self, node: SendingNode, signer: Signer, encoder: Encoder, journal: Journal, options: SenderOptions
+        self, node: SendingNode, signer: Signer, encoder: Encoder, outbox: Outbox, options: SenderOptions
     ) -> None:
-        self._node, self._signer, self._encoder, self._journal = node, signer, encoder, journal
+        self._node, self._signer, self._encoder, self._outbox = node, signer, encoder, outbox
         self._options = options
-        restored = journal.restore()
+        restored = outbox.restore()
         self.book = NonceBook(restored.slots, restored.used, options.final_depth)
         self.breaker = Breaker(options.ceilings)
         for slot in (*restored.settled, *restored.slots):
             self._account_for(slot)
-        self.standby = Standby(journal.instance)
+        self.standby = Standby(outbox.instance)
         # transactions of the key that are accounted for, ours or not; None until the node said how many there are
         self._explained: int | None = None
         self._happened: list[Happened] = []
@@ -109,7 +110,7 @@ class Sender:
     def on_block(self, decision: Decision, worth: Worth, jobs: Sequence[Job] = ()) -> list[Happened]:
         """Does what the decision wants; `jobs` of the operator's own go first.
 
-        Raises NodeError and JournalUnwritable; whatever was done until then is in the journal, and the next block
+        Raises NodeError and OutboxUnwritable; whatever was done until then is in the journal, and the next block
         goes on from there.
         """
         self._happened = []
@@ -131,7 +132,7 @@ class Sender:
         self.breaker.tick(facts.head.timestamp)
         changes = self.book.observe(facts)
         if changes:
-            self._journal.save([change.slot for change in changes], self.book.used)
+            self._outbox.save([change.slot for change in changes], self.book.used)
         for change in changes:
             self._account_for(change.slot)
             self._tell(change)
@@ -193,17 +194,39 @@ class Sender:
 
         idle: list[tuple[Slot, Simulation]] = []
         for slot, simulation in zip(flying, simulations, strict=False):
-            if simulation.error and slot.last.key[0] != CANCEL:
+            is_useless = bool(simulation.error) and slot.last.key[0] != CANCEL
+            if is_useless or not self._keep_moving(facts, slot, simulation, worth, tip):
                 idle.append((slot, simulation))
-            else:
-                self._keep_moving(facts, slot, simulation, worth, tip)
+        good = [item for item in zip(flying, simulations, strict=False) if item not in idle]
         for job, simulation in zip(new, simulations[len(flying) :], strict=True):
             if simulation.error:
                 self._say(What.WOULD_REVERT, job.key, detail=simulation.text)
             else:
                 self._start(facts, job, simulation, worth, tip, idle)
+        self._clear_the_way(facts, idle, good, worth, tip)
+
+    def _clear_the_way(
+        self, facts: Facts, idle: Sequence[tuple[Slot, Simulation]], good: Sequence[tuple[Slot, Simulation]],
+        worth: Worth, tip: int,
+    ) -> None:  # fmt: skip
+        """Uses up nonces that would fail, or that nobody uses, where that costs less than what it saves or sets
+        free.
+        """
         for slot, simulation in idle:
-            self._cancel(facts, slot, simulation, worth, tip)
+            self._cancel(facts, slot, simulation, self._waiting_above(slot.nonce, good), worth, tip)
+        for nonce in self.book.holes:
+            # a transaction that is not ours was there, and a reorganisation took it away
+            fees = self._options.fees.first(facts.head.base_fee, self._options.fees.most_fee, tip)
+            gain = self._waiting_above(nonce, good)
+            if fees is not None and gain > worth.of_gas(CANCEL_GAS * fees.price_at(facts.head.base_fee)):
+                job = Job((CANCEL, nonce), self.address, "0x", CANCEL_GAS)
+                self._send(facts, nonce, job, CANCEL_GAS, fees, worth, What.CANCELLED, "fills a hole")
+
+    @staticmethod
+    def _waiting_above(nonce: int, good: Sequence[tuple[Slot, Simulation]]) -> int:
+        """WAD USD that transactions behind this nonce would earn; what is wanted at any price counts as priceless."""
+        above = [(slot, simulation) for slot, simulation in good if slot.nonce > nonce and slot.last.key[0] != CANCEL]
+        return sum(PRICELESS if slot.last.gross_wad is None else item.earned_wad for slot, item in above)
 
     def _start(
         self, facts: Facts, job: Job, simulation: Simulation, worth: Worth, tip: int,
@@ -227,28 +250,34 @@ class Sender:
             return
         self._send(facts, self.book.next, job, gas, fees, worth, What.SENT)
 
-    def _keep_moving(self, facts: Facts, slot: Slot, simulation: Simulation, worth: Worth, tip: int) -> None:
-        """A transaction in flight that is still good: bumped where it is stuck, else sent again as it is."""
-        last, policy = slot.last, self._options.fees
-        if policy.is_stuck(last.fees, facts.head.number - last.block, facts.head.base_fee):
+    def _keep_moving(self, facts: Facts, slot: Slot, simulation: Simulation, worth: Worth, tip: int) -> bool:
+        """A transaction in flight that is still good: bumped where it is stuck, else sent again as it is.
+
+        False where the base fee keeps it out and it would not bear more.
+        """
+        last, policy, base_fee = slot.last, self._options.fees, facts.head.base_fee
+        is_next = all(nonce in self.book for nonce in range(facts.nonce, slot.nonce))
+        if is_next and policy.is_stuck(last.fees, facts.head.number - last.block, base_fee):
             gross = None if last.gross_wad is None else simulation.earned_wad
             job = Job(last.key, last.to, last.data, last.gas_limit, gross, last.expected_profit_wad)
-            fees = policy.bumped(last.fees, facts.head.base_fee, self._bearable(job, last.gas_limit, worth), tip)
+            fees = policy.bumped(last.fees, base_fee, self._bearable(job, last.gas_limit, worth), tip)
             if fees is not None and self._send(facts, slot.nonce, job, last.gas_limit, fees, worth, What.REPLACED):
-                return
+                return True
         self._resend(facts, [slot])
+        return last.fees.max_fee >= base_fee
 
-    def _cancel(self, facts: Facts, slot: Slot, simulation: Simulation, worth: Worth, tip: int) -> None:
-        """A transaction that would fail now: used up for the least gas, where that is cheaper than letting it fail."""
+    def _cancel(self, facts: Facts, slot: Slot, simulation: Simulation, gain_wad: int, worth: Worth, tip: int) -> None:
+        """A transaction that would fail, or cannot be mined: used up for the least gas, where that pays."""
         base_fee, last = facts.head.base_fee, slot.last
         if last.is_private:
             self._node.withdraw(last.hash)
         fees = self._options.fees.bumped(last.fees, base_fee, self._options.fees.most_fee, tip)
-        if fees is None or last.fees.max_fee < base_fee:
-            # it cannot be mined at this base fee, or nothing can take its place: it waits, and costs nothing
+        if fees is None:
             return
-        failing = (simulation.gas_used or last.gas_limit) * last.fees.price_at(base_fee)
-        if CANCEL_GAS * fees.price_at(base_fee) < failing:
+        saved = 0
+        if simulation.error and last.fees.max_fee >= base_fee:
+            saved = worth.of_gas((simulation.gas_used or last.gas_limit) * last.fees.price_at(base_fee))
+        if saved + gain_wad > worth.of_gas(CANCEL_GAS * fees.price_at(base_fee)):
             job = Job((CANCEL, slot.nonce), self.address, "0x", CANCEL_GAS)
             self._send(facts, slot.nonce, job, CANCEL_GAS, fees, worth, What.CANCELLED, simulation.text)
 
@@ -272,7 +301,7 @@ class Sender:
             job.gross_wad, job.expected_profit_wad, worth.native_price_wad, self._is_private(facts, nonce, job),
         )  # fmt: skip
         # on disk first: after this line the transaction may exist, and whoever starts next knows it
-        self._journal.write(attempt)
+        self._outbox.write(attempt)
         self.book.record(attempt)
         self.breaker.reserve(nonce, attempt.worst)
         self._heard(facts, attempt, self._node.broadcast(attempt.raw, attempt.is_private), what, detail)

@@ -1,4 +1,4 @@
-"""What the sender needs of the outside: node, signer, journal, encoder. Types only."""
+"""What the sender needs of the outside: node, signer, encoder, and the write-ahead journal: the outbox. Types only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from closeout.errors import CloseoutError
+from closeout.errors import EnvironmentProblem
 from closeout.keeper.nonces import Attempt, Facts, Slot
 from closeout.keeper.ports import Intent
 from closeout.units import WAD
@@ -15,8 +15,8 @@ from closeout.units import WAD
 __all__ = [
     "Encoder",
     "Job",
-    "Journal",
-    "JournalUnwritable",
+    "Outbox",
+    "OutboxUnwritable",
     "Restored",
     "SendingNode",
     "Signed",
@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 
-class JournalUnwritable(CloseoutError):
-    """The journal could not be written (a full disk): nothing may be sent that it does not know."""
+class OutboxUnwritable(EnvironmentProblem):
+    """The outbox could not be written (a full disk): nothing may be sent that it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +155,19 @@ class SendingNode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a journal knows: slots that are not settled, numbers below `used` are, and all that was spent lately."""
+    """What an outbox knows: slots that are not settled, numbers below `used` are, and all that was spent lately."""
 
     slots: tuple[Slot, ...]
     used: int
     settled: tuple[Slot, ...] = ()
 
 
-class Journal(Protocol):
-    """The write-ahead journal. All raise JournalUnwritable where nothing can be written."""
+class Outbox(Protocol):
+    """The write-ahead journal. All raise OutboxUnwritable where nothing can be written."""
 
     @property
     def instance(self) -> str:
-        """What tells this journal from every other; made once."""
+        """What tells this one from every other; made once."""
 
     def restore(self) -> Restored: ...
 

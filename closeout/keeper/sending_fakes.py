@@ -16,7 +16,7 @@ from closeout.keeper.nonces import Attempt, Facts, Inclusion, Slot
 from closeout.keeper.ports import Block, Intent
 from closeout.keeper.sending import (
     Job,
-    JournalUnwritable,
+    OutboxUnwritable,
     Restored,
     Signed,
     Simulation,
@@ -25,7 +25,7 @@ from closeout.keeper.sending import (
     Worth,
 )
 
-__all__ = ["FakeEncoder", "FakeJournal", "FakeNode", "FakeSigner"]
+__all__ = ["FakeEncoder", "FakeNode", "FakeOutbox", "FakeSigner"]
 
 OWNER = "0x" + "11" * 20
 GAS_USED = 100_000
@@ -61,7 +61,8 @@ class _Mined:
 
 
 class FakeNode:
-    """One key's view of a chain. A call passes while `passes(data)` says so; what passed, earned `earns` and is done.
+    """One key's view of a chain. A call passes while `passes(data)` says so; what passed, earned `earns` (or
+    `earns_of` its data) and is done.
 
     `is_reachable` False: every question is a NodeError, and what is broadcast does not arrive; `is_deaf`: it arrives,
     but the answer does not. `lag`: blocks that the node is behind, for questions.
@@ -69,6 +70,7 @@ class FakeNode:
 
     def __init__(self, passes: Callable[[str], bool] = lambda data: True, earns: int = 50 * 10**18) -> None:
         self.passes, self.earns = passes, earns
+        self.earns_of: dict[str, int] = {}
         self.base_fee = 10**9
         self.is_reachable, self.is_deaf, self.lag = True, False, 0
         self.pool: dict[int, tuple[str, Transaction]] = {}
@@ -163,7 +165,7 @@ class FakeNode:
         is_cancelled = transaction.data == "0x"
         used = 21_000 if is_cancelled else GAS_USED if is_success else FAILING_GAS
         gas = used * Fees(transaction.max_fee, transaction.priority_fee).price_at(block.base_fee)
-        earned = self.earns if is_success and not is_cancelled else 0
+        earned = self.earns_of.get(transaction.data, self.earns) if is_success and not is_cancelled else 0
         spent = Spending(gas, earned - worth.of_gas(gas), is_failed=not is_success)
         return Inclusion(hash_, block.number, block.hash, block.timestamp, is_success, spent)
 
@@ -177,7 +179,7 @@ class FakeNode:
                 answers.append(Simulation("AccountHealthy", (2 * 10**18,), FAILING_GAS))
             else:
                 done.add(data)
-                answers.append(Simulation(gas_used=GAS_USED, earned_wad=self.earns))
+                answers.append(Simulation(gas_used=GAS_USED, earned_wad=self.earns_of.get(data, self.earns)))
         return answers
 
     def tip(self) -> int:
@@ -223,7 +225,7 @@ class FakeNode:
         return f"0x{self._salt:032x}{number:032x}"
 
 
-class FakeJournal:
+class FakeOutbox:
     """In memory: what a process that is killed leaves to the next. `is_full`: nothing can be written."""
 
     def __init__(self, instance: str = "one") -> None:
@@ -254,4 +256,4 @@ class FakeJournal:
 
     def _check(self) -> None:
         if self.is_full:
-            raise JournalUnwritable("journal: the disk is full")
+            raise OutboxUnwritable("journal: the disk is full")

@@ -7,7 +7,7 @@ from closeout.keeper.fees import FeePolicy
 from closeout.keeper.ports import Action, Block, Decision, Funding, Intent
 from closeout.keeper.sender import Happened, Sender, SenderOptions, What
 from closeout.keeper.sending import Worth
-from closeout.keeper.sending_fakes import FakeEncoder, FakeJournal, FakeNode, FakeSigner
+from closeout.keeper.sending_fakes import FakeEncoder, FakeNode, FakeOutbox, FakeSigner
 
 __all__ = ["GENEROUS", "GWEI", "WORTH", "Stage", "everything", "intent", "nothing"]
 
@@ -45,10 +45,10 @@ class Stage:
     """`wants`: accounts to be closed out, as a brain sees it: those of whom the chain says that they are not yet."""
 
     def __init__(
-        self, options: SenderOptions = GENEROUS, node: FakeNode | None = None, journal: FakeJournal | None = None
+        self, options: SenderOptions = GENEROUS, node: FakeNode | None = None, outbox: FakeOutbox | None = None
     ) -> None:
         self.node = node or FakeNode()
-        self.journal = journal or FakeJournal()
+        self.outbox = outbox or FakeOutbox()
         self.options = options
         self.wants: list[int] = []
         self.told: list[Happened] = []
@@ -56,7 +56,7 @@ class Stage:
 
     def start(self) -> None:
         """A process that knows what the journal knows."""
-        self.sender = Sender(self.node, FakeSigner(), FakeEncoder(), self.journal, self.options)
+        self.sender = Sender(self.node, FakeSigner(), FakeEncoder(), self.outbox, self.options)
 
     def step(self, *accounts: int) -> list[Happened]:
         """What the sender does about the newest block; `accounts` are wanted from now on."""

@@ -12,9 +12,9 @@ from closeout.keeper.fees import FeePolicy
 from closeout.keeper.nonces import SlotState
 from closeout.keeper.ports import Decision
 from closeout.keeper.sender import SenderOptions, What
-from closeout.keeper.sending import Job, JournalUnwritable, Verdict
-from closeout.keeper.sending_fakes import FakeJournal, FakeNode
-from tests.keeper.stage import GENEROUS, GWEI, WAD, WORTH, Stage, everything, nothing
+from closeout.keeper.sending import Job, OutboxUnwritable, Verdict
+from closeout.keeper.sending_fakes import FakeNode, FakeOutbox
+from tests.keeper.stage import GENEROUS, GWEI, WAD, WORTH, Stage, everything, intent, nothing
 
 TERMS = (What.SENT, What.REPLACED, What.CANCELLED, What.SUCCEEDED, What.FAILED)
 
@@ -36,7 +36,7 @@ def test_intent__in_flight_already__is_not_sent_again() -> None:
     stage.step()
 
     assert len(stage.node.arrived) == 1
-    assert len(stage.journal.attempts) == 1
+    assert len(stage.outbox.attempts) == 1
 
 
 def test_more_intents_than_may_be_in_flight__wait_for_the_next_block() -> None:
@@ -82,7 +82,7 @@ def test_intent__that_a_base_fee_makes_a_loss__is_not_sent() -> None:
     stage.node.base_fee = 209 * GWEI
     stage.node.mine()
     assert stage.accounts_of(stage.step(7), What.TOO_DEAR) == [7]
-    assert stage.journal.attempts == {}
+    assert stage.outbox.attempts == {}
 
 
 # -------------------------------------------------------------------------------------------------- replace and cancel
@@ -238,7 +238,7 @@ def test_killed__between_writing_and_sending__the_next_process_sends_the_same_by
     with pytest.raises(SystemExit):
         stage.step(7)
     del stage.node.broadcast
-    (written,) = stage.journal.attempts.values()
+    (written,) = stage.outbox.attempts.values()
 
     stage.start()
     stage.block()
@@ -254,7 +254,7 @@ def test_killed__after_sending__the_next_process_uses_another_nonce_for_another_
     stage.step(8)
 
     assert [(slot.nonce, slot.last.key[1]) for slot in stage.sender.book.open] == [(0, 7), (1, 8)]
-    assert len(stage.journal.attempts) == 2
+    assert len(stage.outbox.attempts) == 2
 
 
 def test_restarted__within_the_hour__remembers_what_was_spent() -> None:
@@ -290,7 +290,7 @@ def test_answer__lost_on_the_way__costs_no_second_transaction() -> None:
     stage.block()
 
     assert [item.data for _, item, _ in stage.node.mined] == ["0x7"]
-    assert len(stage.journal.attempts) == 1
+    assert len(stage.outbox.attempts) == 1
 
 
 def test_node__dead__raises_and_the_next_block_goes_on() -> None:
@@ -325,18 +325,17 @@ def test_node__thirty_blocks_behind__uses_no_nonce_twice_and_catches_up() -> Non
     ]
 
 
-# ----------------------------------------------------------------------------------------------------------- the
-# journal
+# ----------------------------------------------------------------------------------------------------------- the outbox
 
 
-def test_journal__unwritable__nothing_is_sent() -> None:
+def test_outbox__unwritable__nothing_is_sent() -> None:
     stage = Stage()
-    stage.journal.is_full = True
-    with pytest.raises(JournalUnwritable):
+    stage.outbox.is_full = True
+    with pytest.raises(OutboxUnwritable):
         stage.step(7)
     assert stage.node.arrived == []
 
-    stage.journal.is_full = False
+    stage.outbox.is_full = False
     stage.step()
     assert stage.what(What.SENT) == [(What.SENT, 7)]
 
@@ -347,7 +346,7 @@ def test_every_transaction__that_reached_the_node__was_written_before() -> None:
     take = stage.node.broadcast
 
     def watched(raw: str, is_private: bool) -> Verdict:
-        seen.append(any(attempt.raw == raw for attempt in stage.journal.attempts.values()))
+        seen.append(any(attempt.raw == raw for attempt in stage.outbox.attempts.values()))
         return take(raw, is_private)
 
     stage.node.broadcast = watched  # type: ignore[method-assign]
@@ -360,8 +359,7 @@ def test_every_transaction__that_reached_the_node__was_written_before() -> None:
     assert all(seen)
 
 
-# ----------------------------------------------------------------------------------------------------------- the
-# ceiling
+# ---------------------------------------------------------------------------------------------------------- the ceiling
 
 
 def test_ceiling__on_gas__holds_what_is_in_flight_to_its_worst() -> None:
@@ -415,9 +413,9 @@ def test_nonce__taken_by_another_process__makes_this_one_stand_by_and_then_go_on
         stage.block()
     assert stage.what(What.FOREIGN) == [(What.FOREIGN, 7)]
     assert stage.sender.standby.sightings >= 1
-    before = len(stage.journal.attempts)
+    before = len(stage.outbox.attempts)
     stage.block()
-    assert len(stage.journal.attempts) == before
+    assert len(stage.outbox.attempts) == before
     for _ in range(25):
         stage.block()
 
@@ -435,7 +433,7 @@ def test_nonces__used_by_another_process_while_this_one_is_idle__are_seen() -> N
 
 def test_two_processes__with_one_key__close_out_every_account_once_between_them() -> None:
     node = FakeNode()
-    one, two = (Stage(node=node, journal=FakeJournal(name)) for name in ("one", "two"))
+    one, two = (Stage(node=node, outbox=FakeOutbox(name)) for name in ("one", "two"))
     for stage in (one, two):
         stage.wants = list(range(30))
     for number in range(200):
@@ -447,6 +445,35 @@ def test_two_processes__with_one_key__close_out_every_account_once_between_them(
     assert sorted(done) == sorted(f"0x{account:x}" for account in range(30))
     assert len({item.nonce for _, item, _ in node.mined}) == len(node.mined)
     assert one.sender.standby.sightings + two.sender.standby.sightings >= 1
+
+
+def test_hole__where_a_strangers_transaction_was_reorganised_away__is_filled() -> None:
+    stage = Stage()
+    stage.step()
+    stage.node.intrude()
+    stage.node.mine()
+    stage.start()
+    stage.step(7)
+    assert [slot.nonce for slot in stage.sender.book.open] == [1]
+    stage.node.drop(1, forgets=True)
+    stage.node.mine(count=0)
+    stage.step()
+    stage.block()
+
+    assert [item.data for _, item, _ in stage.node.mined] == ["0x", "0x7"]
+
+
+def test_close_out__that_no_longer_pays__does_not_block_a_richer_one_behind_it() -> None:
+    stage = Stage()
+    head = stage.node.head
+    stage.node.earns_of = {"0x7": 30 * WAD, "0x8": 4_010 * WAD}
+    stage.sender.on_block(Decision(head, (intent(7, head, profit=20), intent(8, head, profit=4_000))), WORTH)
+    stage.node.base_fee = 200 * GWEI
+    for _ in range(4):
+        head = stage.node.mine()
+        stage.sender.on_block(Decision(head, (intent(8, head, profit=4_000),)), WORTH)
+
+    assert [item.data for _, item, _ in stage.node.mined] == ["0x", "0x8"]
 
 
 # ------------------------------------------------------------------------------------------------------ relay and jobs

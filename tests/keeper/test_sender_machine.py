@@ -23,8 +23,8 @@ from closeout.keeper.breaker import Ceilings
 from closeout.keeper.fees import FeePolicy
 from closeout.keeper.nonces import Attempt, Slot
 from closeout.keeper.sender import SenderOptions
-from closeout.keeper.sending import JournalUnwritable, Restored
-from closeout.keeper.sending_fakes import FakeJournal, FakeNode
+from closeout.keeper.sending import OutboxUnwritable, Restored
+from closeout.keeper.sending_fakes import FakeNode, FakeOutbox
 from tests.keeper.stage import GWEI, WAD, WORTH, Stage
 
 GAS_CEILING = 4 * 10**15
@@ -38,19 +38,19 @@ class SenderMachine(RuleBasedStateMachine):
     """
 
     ceilings = Ceilings(gas_per_hour=GAS_CEILING, loss_per_hour=LOSS_CEILING, streak=4, pause=60)
-    journal_class = FakeJournal
+    outbox_class = FakeOutbox
 
     @initialize(uses_relay=st.booleans())
     def begin(self, uses_relay: bool) -> None:
         self.rivals: set[str] = set()
         node = FakeNode(passes=lambda data: data not in self.rivals)
         options = SenderOptions(FeePolicy(most_fee=300 * GWEI), self.ceilings, 4, DEEPEST + 1, uses_relay)
-        self.stage = Stage(options, node, journal=self.journal_class())
+        self.stage = Stage(options, node, outbox=self.outbox_class())
         self.accounts = 0
         self.strangers = 0
 
     def _step(self) -> None:
-        with suppress(NodeError, JournalUnwritable):
+        with suppress(NodeError, OutboxUnwritable):
             self.stage.step()
 
     @rule(count=st.integers(1, 5))
@@ -101,7 +101,7 @@ class SenderMachine(RuleBasedStateMachine):
 
     @rule(full=st.booleans())
     def disk(self, full: bool) -> None:
-        self.stage.journal.is_full = full
+        self.stage.outbox.is_full = full
         self._step()
 
     @rule(sends=st.integers(0, 3))
@@ -130,7 +130,7 @@ class SenderMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_transaction_of_ours_on_chain_is_in_the_journal(self) -> None:
-        known = self.stage.journal.attempts
+        known = self.stage.outbox.attempts
         for hash_, transaction, _ in self.stage.node.mined:
             assert hash_ in known or "foreign" in hash_, transaction
 
@@ -158,7 +158,7 @@ class SenderMachine(RuleBasedStateMachine):
         """Peace: everything works again, for some hours. Then nothing is left that could be closed out."""
         node = self.stage.node
         node.is_reachable, node.is_deaf, node.lag, node.base_fee = True, False, 0, GWEI
-        self.stage.journal.is_full = False
+        self.stage.outbox.is_full = False
         for _ in range(200):
             node.mine(300)
             self._step()
@@ -169,7 +169,7 @@ class SenderMachine(RuleBasedStateMachine):
         self.no_hour_costs_more_than_the_ceilings()
 
 
-class _LazyJournal(FakeJournal):
+class _LazyOutbox(FakeOutbox):
     """Writes later: what was sent since the last save is lost with the process."""
 
     def __init__(self) -> None:
@@ -190,10 +190,10 @@ class _LazyJournal(FakeJournal):
         return super().restore()
 
 
-class LazyJournalMachine(SenderMachine):
+class LazyOutboxMachine(SenderMachine):
     """The broken twin of the journal."""
 
-    journal_class = _LazyJournal
+    outbox_class = _LazyOutbox
 
 
 class UnheldMachine(SenderMachine):
@@ -207,7 +207,7 @@ TestSender = SenderMachine.TestCase
 TestSender.settings = SETTINGS
 
 
-@pytest.mark.parametrize("twin", [LazyJournalMachine, UnheldMachine])
+@pytest.mark.parametrize("twin", [LazyOutboxMachine, UnheldMachine])
 def test_machine__with_a_broken_twin__finds_it(twin: type[SenderMachine]) -> None:
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
