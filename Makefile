@@ -16,6 +16,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PYTHON_READY := $(VENV)/.python-ready
 NODE_READY := node_modules/.ready
 READY := $(VENV)/.ready
+PEERS := tests/gas/peers
+PEERS_READY := $(PEERS)/node_modules/.ready
 
 TESTS ?= tests
 PYTEST_ARGS ?=
@@ -24,7 +26,7 @@ SOLIDITY = $(shell find contracts interfaces -name "*.sol" -not -path "*/.cache/
 
 say = @printf "== %s\n" "$(1)"
 
-.PHONY: help setup doctor lock compile compile-ape size test lint lint-python lint-solidity format gas demo clean clean-all
+.PHONY: help setup doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours demo clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -63,6 +65,13 @@ $(READY): $(PYTHON_READY) $(NODE_READY) ape-config.yaml closeout/toolchain/solc.
 	@$(BIN)/python -m closeout.toolchain.solc
 	@touch $@
 
+# The peers that `make gas` measures, with their compilers: 54 MB that nothing else needs.
+$(PEERS_READY): $(PEERS)/package-lock.json $(PEERS)/.npmrc
+	@$(MAKE) doctor
+	$(call say,npm: sources of the peers below $(PEERS))
+	@cd $(PEERS) && $(NPM) ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
 # npm's funding links are the only URLs left in its lock; without them a check for URLs is one grep.
 STRIP_FUNDING := const fs = require("fs"), f = "package-lock.json", lock = JSON.parse(fs.readFileSync(f)); \
   for (const p of Object.values(lock.packages)) delete p.funding; fs.writeFileSync(f, JSON.stringify(lock, null, 2) + "\n")
@@ -72,6 +81,8 @@ lock: $(PYTHON_READY) ## resolve pyproject.toml anew into requirements.lock, and
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
 	$(NPM) install --package-lock-only --no-audit --no-fund --loglevel=error
 	node -e '$(STRIP_FUNDING)'
+	cd $(PEERS) && $(NPM) install --package-lock-only --no-audit --no-fund --ignore-scripts --loglevel=error
+	cd $(PEERS) && node -e '$(STRIP_FUNDING)'
 
 # ------------------------------------------------------------------------------------------------------------- contracts
 
@@ -116,8 +127,12 @@ format: setup ## format Python and Solidity in place
 	@$(BIN)/ruff format .
 	@test -z "$(SOLIDITY)" || node_modules/.bin/prettier --write --log-level warn $(SOLIDITY)
 
-gas: setup compile-ape ## gas tests, with Ape's gas table
-	@$(BIN)/ape test tests/gas --gas $(PYTEST_ARGS)
+gas: setup $(PEERS_READY) ## our gas beside the peers' on one chain; writes tests/gas/snapshots.json
+	$(call say,gas: of everybody on one chain)
+	@$(BIN)/python -m tests.gas.compare
+
+gas-ours: setup ## our gas alone, after a change; keeps the peers' figures in tests/gas/snapshots.json
+	@$(BIN)/python -m tests.gas.compare --ours
 
 # ------------------------------------------------------------------------------------------------------------------ run
 
@@ -133,4 +148,4 @@ clean: ## remove what compiling and running left behind
 	find closeout tests scripts bots -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 clean-all: clean ## and what setup installed
-	rm -rf $(VENV) node_modules
+	rm -rf $(VENV) node_modules $(PEERS)/node_modules

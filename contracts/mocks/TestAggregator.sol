@@ -47,6 +47,11 @@ contract TestAggregator {
         return latestRoundData();
     }
 
+    /// @notice The older interface, which some protocols still read.
+    function latestAnswer() external view returns (int256) {
+        return _latest.answer;
+    }
+
     function latestRoundData() public view returns (uint80, int256, uint256, uint256, uint80) {
         Round memory round = _latest;
         return (round.roundId, round.answer, round.updatedAt, round.updatedAt, round.roundId);

@@ -10,7 +10,7 @@ from closeout.chain.rpc import IpcClient
 from closeout.toolchain.artifacts import Artifact
 from closeout.toolchain.settings import ROOT
 from closeout.toolchain.sourcemaps import MappedCode, Place, load_mapped
-from tests.gas.trace import Frame, Kind, Step, Trace
+from tests.gas.trace import CREATION, Frame, Kind, Step, Trace
 
 __all__ = ["Attribution", "FunctionGas", "LineGas"]
 
@@ -42,7 +42,7 @@ class Attribution:
 
     def __init__(self, trace: Trace, rpc: IpcClient, artifacts: Mapping[str, Artifact]) -> None:
         self.trace = trace
-        codes = {frame.code for frame in trace.root.walk()}
+        codes = {frame.code for frame in trace.root.walk() if frame.code != CREATION}
         self._artifacts = {
             code: artifact for code in codes if (artifact := _match(rpc.call("eth_getCode", code, "latest"), artifacts))
         }

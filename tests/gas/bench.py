@@ -1,146 +1,155 @@
-"""The protocol as gas is measured on it: eight assets, every limit on, everybody has done it before.
+"""Our protocol on the stage, with every limit switched on and everybody having done everything before.
 
-Five collaterals and three assets to borrow, ordinary OpenZeppelin tokens and Chainlink-shaped feeds of one slot each.
-Caps, size buckets, the protocol's part of the penalty, grace period and minimum debts are all switched on; markets bear
-interest and were last touched an hour before the transaction that is measured; every balance that it changes is above
-zero before and after.
+Caps, size buckets, the protocol's part of the penalty, the curve's steepness, grace period and minimum debts are on.
+Every market was last touched an hour before the transaction that is measured, and every balance that it changes is
+above zero before and after.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from closeout.chain.parameters import BorrowParameters
-from tests.support.node import Node, actor
-from tests.support.world import (
-    NOT_COLLATERAL,
-    PARAMETERS,
-    Asset,
-    Result,
-    World,
-    account_of,
-    collateral,
-    set_of,
-    wad,
-)
+from closeout.chain.parameters import AssetListing, BorrowParameters, PriceSource
+from tests.gas.stage import COLLATERALS, Measured, MeasuredProtocol, Stage, StagedAsset, gas_of
+from tests.support.node import Receipt
+from tests.support.world import LONG, NOT_COLLATERAL, PARAMETERS, Asset, World, account_of, collateral, set_of, wad
 from tests.unit.lending.stage import KINKED
 
-__all__ = ["HOUR", "Bench"]
+__all__ = ["Bench"]
 
-HOUR = 3_600
-# symbol, decimals, price, threshold and largest bonus in bps, whole tokens in an account of each size
-COLLATERALS = (
-    ("WETH", 18, 2_000, 8_000, 700),
-    ("WBTC", 8, 40_000, 8_000, 800),
-    ("LINK", 18, 16, 7_900, 900),
-    ("UNI", 18, 8, 7_900, 900),
-    ("AAVE", 18, 100, 7_900, 900),
-)
-DEBTS = (("USDC", 6), ("DAI", 18), ("USDT", 6))
-# an account's values in USD: the first pair is large enough to restore the whole account
-COLLATERAL_VALUES = (80_000, 8_000, 6_400, 4_800, 4_000)
-DEBT_PARTS = (wad("0.84"), wad("0.09"), wad("0.07"))
-HEALTH = wad("0.96")
-
+MILLION = 10**6
+LTV_BELOW_THRESHOLD = 500
 _CURVE = replace(PARAMETERS.curve, steepness=wad(2))
 _LIMITS = replace(
-    PARAMETERS.limits, min_debt_per_asset=wad(50), hard_floor=wad("0.97"), grace_period=900, bucket_minimum=wad(200)
+    PARAMETERS.limits, min_debt_per_asset=wad(50), hard_floor=wad("0.99"), grace_period=900, bucket_minimum=wad(200)
 )
 
 
-class Bench(World):
-    """What is measured stands in works.py."""
+class Bench(MeasuredProtocol):
+    """A World without its standard assets."""
 
-    borrower = actor("borrower")
+    name = "Closeout"
 
-    def __init__(self, node: Node) -> None:
-        super().__init__(node, replace(PARAMETERS, curve=_CURVE, limits=_LIMITS))
-        million = 10**6
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.world = World(stage.node, replace(PARAMETERS, curve=_CURVE, limits=_LIMITS))
+        self.vault = self.world.vault
+        stage.approve(self.vault)
         self.collaterals = [
-            self.list_asset(
-                symbol,
-                decimals,
-                price,
-                collateral(
-                    threshold,
-                    bonus,
-                    cap=10**9 * 10**decimals if decimals < 18 else 10**7 * 10**decimals,
-                    bucket_capacity=wad(100 * million),
-                    bucket_refill=wad(10),
-                ),
-            )
-            for symbol, decimals, price, threshold, bonus in COLLATERALS
+            self._list(asset, *self._as_collateral(asset, item.threshold, item.max_bonus))
+            for asset, item in zip(stage.collaterals, COLLATERALS, strict=True)
         ]
-        self.debts = [
-            self.list_asset(
-                symbol,
-                decimals,
-                1,
-                NOT_COLLATERAL,
-                BorrowParameters(
-                    reserve_factor=1_000,
-                    supply_cap=100 * million * 10**decimals,
-                    borrow_cap=50 * million * 10**decimals,
-                    **KINKED,
-                ),
-            )
-            for symbol, decimals in DEBTS
-        ]
-        for debt in self.debts:
-            self.supply(debt, 10 * million)
-        for asset in self.assets:
-            for party in (self.borrower, self.liquidator):
-                self.fund_party(party, asset, million)
+        self.debts = [self._list(asset, *self._as_debt(asset)) for asset in stage.debts]
+        for asset, staged in zip(self.debts, stage.debts, strict=True):
+            self.vault.supply(asset.id, staged.units(10 * MILLION), stage.lender, sender=stage.lender)
         self._forerun()
 
-    # ---------------------------------------------------------------------------------------------------- accounts
+    # ------------------------------------------------------------------------------------------------------- works
 
-    def open(self, collaterals: int, debts: int, *, owner: str | None = None, index: int = 0) -> int:
-        """An account of that size, borrowed to just under its initial margin."""
-        owner = owner or self.borrower
-        held = dict(zip(self.collaterals[:collaterals], COLLATERAL_VALUES, strict=False))
-        power = sum(value * self.listings[asset.id][0].ltv / 10_000 for asset, value in held.items())
-        parts = DEBT_PARTS[:debts]
-        owed = {
-            asset: str(round(power * 0.99 * part / sum(parts), 2))
-            for asset, part in zip(self.debts, parts, strict=False)
-        }
-        amounts = {asset: str(value * 10**18 / self.prices[asset.id]) for asset, value in held.items()}
-        return self.open_account(amounts, owed, owner=owner, index=index)
+    def deposit(self, *, is_first: bool) -> Measured:
+        account = account_of(self.stage.borrower) if is_first else self._open(1, 1)
+        self.stage.hour()
+        asset, amount = self.collaterals[0].id, self.stage.collaterals[0].units(2_000)
+        return _one(self.vault.depositCollateral(account, asset, amount, sender=self.stage.borrower))
 
-    def crash(self, account: int) -> None:
-        """Every collateral falls by the same factor, so that the account's health factor is 0.96."""
-        health = self.health(account)
-        for asset in self.collaterals:
-            asset.feed.publish(self.prices[asset.id] * HEALTH // health, sender=self.governor)
+    def borrow(self, *, is_first: bool) -> Measured:
+        borrower, staged, asset = self.stage.borrower, self.stage.debts[0], self.debts[0]
+        account = self._open(1, 0 if is_first else 1)
+        if not is_first:
+            self.vault.repay(account, asset.id, staged.units(10_000), sender=borrower)
+        self.stage.hour()
+        return _one(self.vault.borrow(account, asset.id, staged.units(1_000), borrower, sender=borrower))
 
-    def recover(self) -> None:
-        for asset in self.assets:
-            asset.feed.publish(self.prices[asset.id], sender=self.governor)
+    def repay(self) -> Measured:
+        account = self._open(1, 1)
+        self.stage.hour()
+        amount = self.stage.debts[0].units(1_000)
+        return _one(self.vault.repay(account, self.debts[0].id, amount, sender=self.stage.borrower))
 
-    def first_pair(self) -> dict[str, int]:
-        """The sets of a request that closes one pair."""
-        return {"collaterals": set_of(self.collaterals[0]), "debts": set_of(self.debts[0])}
+    def withdraw(self) -> Measured:
+        borrower = self.stage.borrower
+        account = self._open(1, 1)
+        self.vault.repay(account, self.debts[0].id, self.stage.debts[0].units(10_000), sender=borrower)
+        self.stage.hour()
+        amount = self.stage.collaterals[0].units(2_000)
+        return _one(self.vault.withdrawCollateral(account, self.collaterals[0].id, amount, borrower, sender=borrower))
+
+    def close_pair(self, collaterals: int, debts: int) -> Measured:
+        return self._close_out(collaterals, debts, is_whole=False)
+
+    def close_basket(self, collaterals: int, debts: int) -> Measured:
+        return self._close_out(collaterals, debts, is_whole=True)
+
+    def _close_out(self, collaterals: int, debts: int, *, is_whole: bool) -> Measured:
+        account = self._open(collaterals, debts)
+        self.stage.crash(self.world.health(account))
+        self.stage.hour()
+        pair = {"collaterals": set_of(self.collaterals[0]), "debts": set_of(self.debts[0])}
+        receipt = self.world.close_out(account, **({} if is_whole else pair))
+        result = self.world.result(receipt)
+        assert len(result.seized) == (collaterals if is_whole else 1)
+        assert len(result.repaid) == (debts if is_whole else 1)
+        assert result.health_after >= self.world.parameters.curve.target_health_factor
+        return _one(receipt)
+
+    def health(self, collaterals: int, debts: int) -> Measured:
+        """The figure is the call's; the transaction, which a profile shows, has the caller's own gas too."""
+        account = self._open(collaterals, debts)
+        self.stage.hour()
+        data = self.vault.healthOf.data(account)
+        meter, node = self.stage.meter, self.stage.node
+        gas = gas_of(self.stage, (self.vault, data))
+        node.transact(self.stage.stranger, meter.address, meter.measure.data(self.vault, data, 0))
+        return Measured(gas)
+
+    def list_market(self) -> Measured:
+        node, governor = self.stage.node, self.stage.governor
+        token = node.deploy("TestToken", "Another", "ANY", 18, sender=governor)
+        parameters = self._as_debt(self.stage.debts[1])[1]
+        as_collateral = collateral(7_500, 900, cap=10**7 * 10**18, bucket_capacity=wad(MILLION), bucket_refill=wad(10))
+        feed = PriceSource(self.stage.collaterals[0].feed.address, False, LONG, LONG)
+        listing = AssetListing(token.address, as_collateral, parameters, feed)
+        return _one(self.world.configurator.listAsset(*listing.arguments(), sender=governor))
+
+    # ----------------------------------------------------------------------------------------------------- the stage
+
+    def _open(self, collaterals: int, debts: int, *, owner: str = Stage.borrower, index: int = 0) -> int:
+        account = account_of(owner, index)
+        for asset, units in self.stage.holdings(collaterals).items():
+            self.vault.depositCollateral(account, self._of(asset).id, units, sender=owner)
+        for asset, units in self.stage.owings(collaterals, debts, LTV_BELOW_THRESHOLD).items():
+            self.vault.borrow(account, self._of(asset).id, units, owner, sender=owner)
+        self.world.warp(1)
+        return account
+
+    def _of(self, staged: StagedAsset) -> Asset:
+        return next(asset for asset in self.world.assets if asset.token is staged.token)
+
+    def _list(self, staged: StagedAsset, *parameters: object) -> Asset:
+        usd = staged.price // 10**8
+        return self.world.list_asset(
+            staged.symbol, staged.decimals, usd, *parameters, token=staged.token, feed=staged.feed
+        )
+
+    def _as_collateral(self, staged: StagedAsset, threshold: int, max_bonus: int) -> tuple[object, ...]:
+        cap, capacity = staged.units(1_000 * MILLION), wad(100 * MILLION)
+        return (collateral(threshold, max_bonus, cap=cap, bucket_capacity=capacity, bucket_refill=wad(10)),)
+
+    def _as_debt(self, staged: StagedAsset) -> tuple[object, ...]:
+        caps = {"supply_cap": staged.units(100 * MILLION), "borrow_cap": staged.units(50 * MILLION)}
+        return (NOT_COLLATERAL, BorrowParameters(reserve_factor=1_000, **caps, **KINKED))
 
     def _forerun(self) -> None:
-        """Somebody else's business: no market is untouched, no bucket, no claim and no balance is zero."""
-        stranger = self.open(5, 3, owner=self.stranger)
-        for debt in self.debts:
-            self.fund_party(self.stranger, debt, 10_000)
-            self.vault.repay(stranger, debt.id, debt.units(1_000), sender=self.stranger)
-        doomed = self.open(5, 3, owner=self.stranger, index=1)
-        self.crash(doomed)
-        before = self.health(doomed)
-        result: Result = self.result(self.close_out(doomed))
-        assert before < result.health_after
-        self.recover()
+        """Somebody else's business, so that no market, bucket, claim or balance is zero or untouched."""
+        stranger = self.stage.stranger
+        account = self._open(5, 3, owner=stranger)
+        for asset, staged in zip(self.debts, self.stage.debts, strict=True):
+            self.vault.repay(account, asset.id, staged.units(1_000), sender=stranger)
+        doomed = self._open(5, 3, owner=stranger, index=1)
+        self.stage.crash(self.world.health(doomed))
+        self.world.result(self.world.close_out(doomed))
+        self.stage.recover()
 
-    def hour(self) -> None:
-        """An hour of interest."""
-        self.warp(HOUR)
 
-    def account(self, index: int = 0) -> int:
-        return account_of(self.borrower, index)
-
-    def least(self, asset: Asset) -> int:
-        return asset.units("100")
+def _one(receipt: Receipt) -> Measured:
+    return Measured(receipt.gas)

@@ -1,4 +1,4 @@
-"""Where the gas of a transaction goes: `python -m tests.gas.profile "close 1+1"`; without a name, lists the works.
+"""Where a transaction's gas goes: `python -m tests.gas.profile "close out 1 + 1"`; without a name, lists the works.
 
 By what it is paid for, by contract, by call, by function, by line, and which slots were touched.
 """
@@ -15,8 +15,8 @@ from closeout.toolchain.artifacts import load
 from tests.gas.attribution import Attribution
 from tests.gas.bench import Bench
 from tests.gas.floor import floor_items
+from tests.gas.stage import Stage
 from tests.gas.trace import Kind, Trace
-from tests.gas.works import WORKS
 from tests.support.node import Node
 from tests.support.world import GENESIS
 
@@ -26,7 +26,7 @@ __all__ = ["profile"]
 def profile(node: Node, bench: Bench, name: str, lines: int) -> str:
     """The report on one work; leaves the chain as it was."""
     with node.rolled_back():
-        WORKS[name](bench.fork())
+        bench.works()[name]()
         transaction = node.rpc.call("eth_getBlockByNumber", "latest", False)["transactions"][0]
         trace = Trace.of(node.rpc, transaction)
         attribution = Attribution(trace, node.rpc, node.artifacts)
@@ -103,13 +103,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("work", nargs="*", help="names of works, or parts of them, or `all`; none: list them")
     parser.add_argument("--lines", type=int, default=60, help="how many functions and lines to show")
     given = parser.parse_args(arguments)
-    chosen = [name for name in WORKS if any(part == "all" or part in name for part in given.work)]
-    if not chosen:
-        sys.stdout.write("\n".join(WORKS) + "\n")
-        return 2 if given.work else 0
     with Anvil(extra=("--steps-tracing",)) as anvil:
         node = Node(anvil.rpc, load(), GENESIS)
-        bench = Bench(node)
+        bench = Bench(Stage(node))
+        chosen = [name for name in bench.works() if any(part == "all" or part in name for part in given.work)]
+        if not chosen:
+            sys.stdout.write("\n".join(bench.works()) + "\n")
+            return 2 if given.work else 0
         for name in chosen:
             sys.stdout.write(profile(node, bench, name, given.lines) + "\n")
     return 0

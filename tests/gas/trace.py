@@ -13,9 +13,11 @@ from typing import Any
 
 from closeout.chain.rpc import IpcClient
 
-__all__ = ["Frame", "Kind", "Step", "Trace"]
+__all__ = ["CREATION", "Frame", "Kind", "Step", "Trace"]
 
 BASE = 21_000
+# stands for the address of code that creates a contract
+CREATION = "creation"
 CALL_OPS = {"CALL", "CALLCODE", "DELEGATECALL", "STATICCALL"}
 ACCOUNT_OPS = CALL_OPS | {"BALANCE", "EXTCODESIZE", "EXTCODECOPY", "EXTCODEHASH"}
 COLD_ACCOUNT, COLD_SLOT, WARM = 2_600, 2_100, 100
@@ -110,7 +112,7 @@ class Trace:
         to = sent["to"]
         if to is None:
             base |= {Kind.CREATE: 32_000 + 2 * ((len(data) + 31) // 32)}
-        root, steps = _walk(answer["structLogs"], (to or "creation").lower(), data)
+        root, steps = _walk(answer["structLogs"], (to or CREATION).lower(), data)
         _name_calls(root, rpc.call("debug_traceTransaction", transaction, {"tracer": "callTracer"}))
         used = int(receipt["gasUsed"], 16)
         spent = sum(base.values()) + root.total
@@ -173,7 +175,7 @@ def _walk(logs: Sequence[dict[str, Any]], to: str, data: bytes) -> tuple[Frame, 
 
 def _child(number: int, caller: Frame, log: dict[str, Any]) -> Frame:
     stack, op = log["stack"], log["op"]
-    code = _address(stack[-2]) if op in CALL_OPS else "creation"
+    code = _address(stack[-2]) if op in CALL_OPS else CREATION
     storage = caller.storage if op in ("DELEGATECALL", "CALLCODE") else code
     child = Frame(number, caller, code, storage, "", caller.depth + 1)
     caller.children.append(child)
