@@ -53,6 +53,7 @@ class Stage:
     """A Vault that worlds are put into. `engine` may be another than the real one."""
 
     borrower, liquidator, receiver, lender = (actor(name) for name in ("borrower", "liquidator", "receiver", "lender"))
+    closes_at = NOW
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -125,7 +126,9 @@ class Stage:
     def reading(self, world: World) -> list[Block]:
         """Reads the account back; to be followed by nothing else."""
         read = self._placer.read.data(self.account, len(world.assets))
-        return [Block(NOW, [self.call(self._placer, read)], {self.vault.address: {"code": self._placer_code}})]
+        return [
+            Block(self.closes_at, [self.call(self._placer, read)], {self.vault.address: {"code": self._placer_code}})
+        ]
 
     def call(self, contract: Deployed, data: bytes, sender: str | None = None) -> Call:
         return Call(sender or self.liquidator, contract.address, "0x" + data.hex())
@@ -145,7 +148,7 @@ class Stage:
         plan = engine.plan.data(_tuple(snapshot), _tuple(terms))
         preview, close_out = self.vault.previewCloseOut.data(request), self.vault.closeOut.data(request, b"")
         calls = [self.call(engine, plan), self.call(self.vault, preview), self.call(self.vault, close_out)]
-        return [*self.opening(world, engine), *between, Block(NOW, calls), *self.reading(world)]
+        return [*self.opening(world, engine), *between, Block(self.closes_at, calls), *self.reading(world)]
 
     # ---------------------------------------------------------------------------------------------------------- answer
 
