@@ -18,6 +18,9 @@ NODE_READY := node_modules/.ready
 READY := $(VENV)/.ready
 PEERS := tests/gas/peers
 PEERS_READY := $(PEERS)/node_modules/.ready
+# Slither, Halmos and universalmutator pin other versions of what Ape pins: an environment of their own.
+ANALYSIS := .venv-analysis
+ANALYSIS_READY := $(ANALYSIS)/.ready
 
 TESTS ?= tests
 PYTEST_ARGS ?=
@@ -26,7 +29,7 @@ SOLIDITY = $(shell find contracts interfaces -name "*.sol" -not -path "*/.cache/
 
 say = @printf "== %s\n" "$(1)"
 
-.PHONY: help setup doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours demo clean clean-all
+.PHONY: help setup setup-analysis static doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours demo clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -72,6 +75,14 @@ $(PEERS_READY): $(PEERS)/package-lock.json $(PEERS)/.npmrc
 	@cd $(PEERS) && $(NPM) ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
+setup-analysis: $(ANALYSIS_READY) ## install Slither, Halmos and universalmutator into .venv-analysis
+
+$(ANALYSIS_READY): requirements-analysis.lock $(READY)
+	$(call say,analysers: .venv-analysis from requirements-analysis.lock)
+	@test -x $(ANALYSIS)/bin/python || '$(PYTHON)' -m venv $(ANALYSIS)
+	@$(BIN)/uv pip install --quiet --python $(ANALYSIS)/bin/python --require-hashes -r requirements-analysis.lock
+	@touch $@
+
 # npm's funding links are the only URLs left in its lock; without them a check for URLs is one grep.
 STRIP_FUNDING := const fs = require("fs"), f = "package-lock.json", lock = JSON.parse(fs.readFileSync(f)); \
   for (const p of Object.values(lock.packages)) delete p.funding; fs.writeFileSync(f, JSON.stringify(lock, null, 2) + "\n")
@@ -79,6 +90,8 @@ STRIP_FUNDING := const fs = require("fs"), f = "package-lock.json", lock = JSON.
 lock: $(PYTHON_READY) ## resolve pyproject.toml anew into requirements.lock, and package.json into package-lock.json
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra cluster --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile --group pyproject.toml:analysis --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-analysis.lock
 	$(NPM) install --package-lock-only --no-audit --no-fund --loglevel=error
 	node -e '$(STRIP_FUNDING)'
 	cd $(PEERS) && $(NPM) install --package-lock-only --no-audit --no-fund --ignore-scripts --loglevel=error
@@ -122,6 +135,10 @@ lint-solidity: setup
 	$(call say,solhint)
 	@test -z "$(SOLIDITY)" || node_modules/.bin/solhint --noPoster --disc $(SOLIDITY)
 
+static: setup-analysis ## Slither over what is shipped: nothing open, every accepted finding argued
+	$(call say,Slither)
+	@$(BIN)/python -m closeout.audit.static
+
 format: setup ## format Python and Solidity in place
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
@@ -148,4 +165,4 @@ clean: ## remove what compiling and running left behind
 	find closeout tests scripts bots -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 clean-all: clean ## and what setup installed
-	rm -rf $(VENV) node_modules $(PEERS)/node_modules
+	rm -rf $(VENV) $(ANALYSIS) node_modules $(PEERS)/node_modules

@@ -1,0 +1,86 @@
+"""`python -m closeout.audit.mutation [contracts|model]`: mutate, test, report. Stop and start it as you like."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from closeout.audit.mutation.bench import Bench
+from closeout.audit.mutation.ledger import Ledger, Result, digest_of
+from closeout.audit.mutation.mutants import draw
+from closeout.audit.mutation.report import LEAST_KILLED, Report
+from closeout.audit.mutation.targets import CONTRACTS, MODEL, Target, targets
+from closeout.errors import CloseoutError
+from closeout.toolchain.settings import ROOT
+
+SEED = "closeout-1"
+
+
+def run(what: str, seed: str, only: str, seconds: float, tools: Path, *, is_retry: bool) -> Report:
+    """Judges what is not judged yet, until done or out of time."""
+    folder = ROOT / ".build" / "mutation"
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(folder / f"{what}.{seed}.jsonl")
+    if is_retry:
+        ledger.forget("survived")
+    report = Report(what, seed)
+    end = time.monotonic() + seconds
+    # everything is read from the bench's copy: what changes in the checkout meanwhile is the next run's
+    bench = Bench(ROOT, what)
+    for target in targets(bench.tree, what):
+        results: list[Result] = []
+        digest = digest_of(bench.tree / target.path)
+        if only in target.path:
+            for mutant in draw(bench.tree, target.path, seed, tools):
+                if sum(result.is_counted for result in results) == target.count:
+                    break
+                result = ledger.find(mutant, digest)
+                if result is None:
+                    if time.monotonic() > end:
+                        break
+                    _say_failing(target, bench.measure(target))
+                    result = ledger.add(mutant, digest, bench.judge(target, mutant))
+                    print(f"{result.status:9} {result.seconds:5.0f} s  {mutant.key}  {result.by}", flush=True)
+                results.append(result)
+        report.add(target, results)
+    return report
+
+
+_SAID: set[str] = set()
+
+
+def _say_failing(target: Target, failing: list[str]) -> None:
+    for name in failing:
+        if name not in _SAID:
+            _SAID.add(name)
+            print(f"fails without a mutant, left out: {name} ({target.path})", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m closeout.audit.mutation", description=__doc__)
+    parser.add_argument("what", choices=(CONTRACTS, MODEL), nargs="?", default=CONTRACTS)
+    parser.add_argument("--seed", default=SEED, help="draws the sample; recorded in the report")
+    parser.add_argument("--only", default="", help="files whose path contains this")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after so long")
+    parser.add_argument("--retry", action="store_true", help="judge survivors again, where tests were added")
+    parser.add_argument("--report", type=Path, help="write the report, Markdown, here")
+    parser.add_argument("--tools", type=Path, default=ROOT / ".venv-analysis" / "bin")
+    given = parser.parse_args(arguments)
+    try:
+        report = run(given.what, given.seed, given.only, given.seconds, given.tools, is_retry=given.retry)
+    except CloseoutError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if given.report:
+        given.report.write_text(report.markdown())
+    print(report.summary())
+    if report.unargued:
+        print(f"{len(report.unargued)} survivors without an argument in argued.yaml", file=sys.stderr)
+    return 0 if report.killed >= LEAST_KILLED * report.counted and not report.unargued else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

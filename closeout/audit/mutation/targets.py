@@ -1,0 +1,114 @@
+"""What is mutated, and which tests are to notice: the fast and near ones first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["CONTRACTS", "MODEL", "Stage", "Target", "targets"]
+
+UNIT = "tests/unit"
+VAULT = f"{UNIT}/vault"
+LIBRARIES = f"{UNIT}/libraries"
+LENDING = f"{UNIT}/lending"
+ORACLES = f"{UNIT}/oracles"
+ENGINE = "tests/differential/test_engine_against_model.py"
+ARITHMETIC = "tests/differential/test_arithmetic_against_model.py"
+
+CONTRACTS = "contracts"
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Tests to run, and the sources they need compiled anew (parts of paths); what is not named stays as it was."""
+
+    tests: tuple[str, ...]
+    compiled: tuple[str, ...] = ("contracts/",)
+
+
+CORE = ("contracts/Vault", "contracts/vault/")
+LAST = Stage(("tests/differential", "tests/property", "tests/integration", UNIT))
+ON_VAULT = Stage((VAULT,), CORE)
+
+# One stage after the other until one fails. By the longest part of the path that fits.
+STAGES: dict[str, tuple[Stage, ...]] = {
+    "contracts/libraries": (Stage((LIBRARIES, ARITHMETIC), ("contracts/harness/",)), ON_VAULT, LAST),
+    "contracts/libraries/CloseOutBounds.sol": (
+        Stage((f"{LIBRARIES}/test_close_out_bounds.py",), ("contracts/harness/BoundsHarness",)),
+        Stage((f"{VAULT}/test_hostile_engine.py", VAULT), CORE),
+        LAST,
+    ),
+    "contracts/libraries/Configuration.sol": (
+        Stage((f"{LIBRARIES}/test_configuration.py",), ("contracts/harness/ConfigurationHarness",)),
+        Stage((f"{UNIT}/test_risk_configurator.py", VAULT), ("contracts/RiskConfigurator", *CORE)),
+        LAST,
+    ),
+    "contracts/oracles": (Stage((ORACLES,), ("contracts/oracles/",)), LAST),
+    "contracts/oracles/PriceReader.sol": (ON_VAULT, LAST),
+    "contracts/vault": (ON_VAULT, Stage((LENDING,), CORE), LAST),
+    "contracts/Vault.sol": (ON_VAULT, Stage((LENDING,), CORE), LAST),
+    "contracts/VaultExtension.sol": (ON_VAULT, Stage((LENDING,), CORE), LAST),
+    "contracts/LiquidationEngine.sol": (Stage((ENGINE, VAULT), ("contracts/LiquidationEngine",)), LAST),
+    "contracts/RiskConfigurator.sol": (
+        Stage((f"{UNIT}/test_risk_configurator.py", VAULT), ("contracts/RiskConfigurator",)),
+        LAST,
+    ),
+    "contracts/SupplyToken.sol": (Stage((LENDING,), ("contracts/SupplyToken", "contracts/RiskConfigurator")), LAST),
+    "contracts": (
+        Stage(tuple(f"{UNIT}/test_{name}.py" for name in ("insurance_fund", "kinked_rate_model", "penalty_splitter"))),
+        Stage((VAULT,)),
+        LAST,
+    ),
+    "closeout/model": (
+        Stage(("tests/model/test_arithmetic.py", "tests/model/test_worked_examples.py", "tests/model/test_vault.py")),
+        Stage(("tests/model", "tests/scenario")),
+        Stage(("tests/differential",)),
+    ),
+}
+
+# Not what is trusted: periphery holds nothing, mocks and harness are the tests' own, `Authority` is OpenZeppelin's.
+OUTSIDE = ("contracts/periphery/", "contracts/mocks/", "contracts/harness/", "contracts/Authority.sol")
+# A file of definitions alone has nothing to mutate that is not in what uses it.
+LEAST_LINES = 8
+
+
+@dataclass(frozen=True)
+class Target:
+    """One file to mutate: `count` mutants of it, looked at by `stages` of tests."""
+
+    path: str
+    count: int
+    stages: tuple[Stage, ...]
+
+    @property
+    def is_solidity(self) -> bool:
+        return self.path.endswith(".sol")
+
+
+def targets(root: Path, what: str) -> list[Target]:
+    """The files of `what` (CONTRACTS or MODEL) with how many mutants each gets: more where there is more to break."""
+    if what == CONTRACTS:
+        paths = sorted(path for path in (root / "contracts").rglob("*.sol") if ".cache" not in path.parts)
+    else:
+        paths = sorted((root / "closeout" / "model").glob("_*.py"))
+    found = []
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        lines = _statements(path.read_text())
+        if name.startswith(OUTSIDE) or lines < LEAST_LINES or path.name == "__init__.py":
+            continue
+        found.append(Target(name, max(3, min(9, round(lines / 18))), _stages(name)))
+    return found
+
+
+def _stages(name: str) -> tuple[Stage, ...]:
+    fitting = [prefix for prefix in STAGES if name == prefix or name.startswith(prefix + "/")]
+    return STAGES[max(fitting, key=len)]
+
+
+def _statements(text: str) -> int:
+    """Lines that do something: those that end a statement or open a block, outside comments and imports."""
+    lines = (line.strip() for line in text.splitlines())
+    skipped = ("//", "/*", "*", "#", "import", "from", "pragma", '"""', "error ", "event ")
+    return sum(1 for line in lines if line and not line.startswith(skipped) and line not in ("}", ")", "],"))
