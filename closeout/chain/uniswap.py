@@ -6,7 +6,6 @@ Its reverts are strings, not custom errors.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from closeout.errors import EnvironmentProblem
+from closeout.keeper.routes import encode_path
 from closeout.toolchain.artifacts import Artifact
 from closeout.toolchain.settings import ROOT
 
@@ -130,11 +130,3 @@ def deploy_uniswap(provider: Provider) -> Uniswap:
         quoter=provider.deploy("QuoterV2", factory, NO_WETH),
         positions=provider.deploy("NonfungiblePositionManager", factory, NO_WETH, NO_DESCRIPTOR),
     )
-
-
-def encode_path(tokens: Sequence[str], fees: Sequence[int]) -> bytes:
-    """A path as FlashLiquidator and Uniswap's exact-input functions take it: sold, fee, token, ..., bought."""
-    path = bytes.fromhex(tokens[0][2:])
-    for fee, token in zip(fees, tokens[1:], strict=True):
-        path += fee.to_bytes(3, "big") + bytes.fromhex(token[2:])
-    return path

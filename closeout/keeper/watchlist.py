@@ -17,7 +17,7 @@ from closeout.keeper.book import Rows, Side
 from closeout.keeper.journal import Entry, Journal, JournaledBalances, JournaledTable, Kind
 from closeout.keeper.ports import Block, ChainReader, Confirmation, Log
 from closeout.keeper.store import Change, Store
-from closeout.model import Deleverage
+from closeout.model import Deleverage, Market
 
 __all__ = ["Followed", "WatchList"]
 
@@ -82,7 +82,11 @@ class WatchList:
 
     def indices(self, count: int, now: int) -> tuple[int, ...]:
         """The debt index of the first `count` assets at a time."""
-        return tuple(self._indexer.market_of(asset_id, now).index for asset_id in range(count))
+        return tuple(market.index for market in self.markets(count, now))
+
+    def markets(self, count: int, now: int) -> tuple[Market, ...]:
+        """The first `count` assets' totals at a time, less what the treasury earned since their last logs."""
+        return tuple(self._indexer.market_of(asset_id, now) for asset_id in range(count))
 
     def deleverages(self) -> Mapping[int, Deleverage]:
         """What owners opted in to, by account."""
