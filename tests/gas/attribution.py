@@ -61,6 +61,10 @@ class Attribution:
     def call_of(self, frame: Frame) -> str:
         return f"{self.contract_of(frame)}.{self._selectors.get(frame.selector, '0x' + frame.selector)}"
 
+    def calls(self) -> dict[int, str]:
+        """Function called, by the number of the frame."""
+        return {frame.number: self.call_of(frame).partition(".")[2] for frame in self.trace.root.walk()}
+
     def by_contract(self) -> dict[str, Counter[Kind]]:
         """What each contract used itself; of a call, its price in the caller and its work in the called."""
         sums: dict[str, Counter[Kind]] = defaultdict(Counter)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tests.gas.trace import Frame, Kind, Step, Trace
+from tests.gas.trace import COLD_ACCOUNT, COLD_SLOT, WARM, Frame, Kind, Step, Trace
 
 __all__ = ["Item", "floor_items"]
 
@@ -53,15 +53,54 @@ def floor_items(trace: Trace, calls: Mapping[int, str]) -> list[Item]:
         if gas:
             add(kind, gas, is_floor=True)
     own = {step.subject for step in trace.steps if _is_own(trace, step) and Kind.WRITE in step.parts}
+    called = {
+        child.number: _CALLS.get(calls[child.number], (f"calls: {calls[child.number]}", False))
+        for frame in trace.root.walk()
+        if not _is_inside(trace, frame)
+        for child in frame.children
+        if _is_inside(trace, child)
+    }
+    needed = {touch: name for frame, name in _floor_calls(trace, called) for touch in _touches(frame)}
     for frame in trace.root.walk():
-        if not _is_inside(trace, frame):
-            for child in frame.children:
-                if _is_inside(trace, child):
-                    name, is_floor = _CALLS.get(calls[child.number], (f"calls: {calls[child.number]}", False))
-                    add(name, child.price, is_floor=is_floor)
+        if frame.number in called:
+            name, is_floor = called[frame.number]
+            add(name, frame.price, is_floor=is_floor)
+            if not is_floor:
+                for touch, gas in _first_touches(frame):
+                    if touch in needed:
+                        add(name, -gas, count=0)
+                        add(needed[touch], gas, is_floor=True, count=0)
+        elif not _is_inside(trace, frame):
             _add_own(trace, frame, own, add)
     assert sum(item.gas for item in items.values()) == trace.gas
     return sorted(items.values(), key=lambda item: (not item.is_floor, -item.gas))
+
+
+def _floor_calls(trace: Trace, called: Mapping[int, tuple[str, bool]]) -> Iterator[tuple[Frame, str]]:
+    for frame in trace.root.walk():
+        name, is_floor = called.get(frame.number, ("", False))
+        if is_floor:
+            yield frame, name
+
+
+def _touches(frame: Frame) -> Iterator[tuple[str, str]]:
+    """Accounts and slots that a call needs: (account, "") and (account, slot)."""
+    for inner in frame.walk():
+        yield inner.storage, ""
+        for step in inner.steps:
+            if step.op in ("SLOAD", "SSTORE"):
+                yield inner.storage, step.subject
+
+
+def _first_touches(frame: Frame) -> Iterator[tuple[tuple[str, str], int]]:
+    """What a call paid more than one that comes after it would have."""
+    if frame.overhead >= COLD_ACCOUNT:
+        yield (frame.storage, ""), COLD_ACCOUNT - WARM
+    for inner in frame.walk():
+        for step in inner.steps:
+            if Kind.COLD_SLOT in step.parts:
+                # a cold SLOAD is 2 100 where a warm one is 100; a cold SSTORE adds 2 100
+                yield (inner.storage, step.subject), COLD_SLOT - (WARM if step.op == "SLOAD" else 0)
 
 
 def _is_inside(trace: Trace, frame: Frame) -> bool:

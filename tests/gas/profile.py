@@ -15,6 +15,7 @@ from closeout.toolchain.artifacts import load
 from tests.gas.attribution import Attribution
 from tests.gas.bench import Bench
 from tests.gas.floor import floor_items
+from tests.gas.snapshots import spaced
 from tests.gas.stage import Stage
 from tests.gas.trace import Kind, Trace
 from tests.support.node import Node
@@ -27,38 +28,38 @@ def profile(node: Node, bench: Bench, name: str, lines: int) -> str:
     """The report on one work; leaves the chain as it was."""
     with node.rolled_back():
         bench.works()[name]()
-        transaction = node.rpc.call("eth_getBlockByNumber", "latest", False)["transactions"][0]
-        trace = Trace.of(node.rpc, transaction)
+        trace = Trace.of_last(node.rpc)
         attribution = Attribution(trace, node.rpc, node.artifacts)
         return "\n".join(_report(name, trace, attribution, lines))
 
 
 def _report(name: str, trace: Trace, attribution: Attribution, lines: int) -> Iterator[str]:
-    yield f"=== {name}: {_n(trace.gas)} gas"
+    yield f"=== {name}: {spaced(trace.gas)} gas"
     functions = attribution.by_function()
     yield from _kinds(trace, attribution)
     yield "\n--- distance to the floor: what whoever holds the funds and reads the prices cannot save, and the rest"
     yield from _floor(trace, attribution)
     yield "\n--- calls: gas with all that is inside, what the call itself cost the caller included"
     for frame in trace.root.walk():
-        yield f"{_n(frame.price):>9}  {'  ' * (frame.depth - 1)}{attribution.call_of(frame)}"
+        yield f"{spaced(frame.price):>9}  {'  ' * (frame.depth - 1)}{attribution.call_of(frame)}"
     yield "\n--- slots and accounts: first touches and writes"
     yield from _accesses(trace, attribution)
     yield f"\n--- functions of the generated code, inlined ones counted in their callers: the first {lines} by own gas"
     yield f"{'own':>9}{'total':>9}{'calls':>6}"
     for function in functions[:lines]:
-        yield f"{_n(function.own):>9}{_n(function.total):>9}{function.calls:>6}  {function.contract}.{function.name}"
+        name = f"{function.contract}.{function.name}"
+        yield f"{spaced(function.own):>9}{spaced(function.total):>9}{function.calls:>6}  {name}"
     yield f"\n--- lines: the first {lines} by own gas; `computing` leaves out storage, accounts, logs and memory growth"
     yield f"{'gas':>9}{'computing':>10}"
     for line in attribution.by_line()[:lines]:
         computing = sum(line.kinds[kind] for kind in _COMPUTING)
-        yield f"{_n(line.gas):>9}{_n(computing):>10}  {line.place}  [{line.function}]  {line.text[:90]}"
+        yield f"{spaced(line.gas):>9}{spaced(computing):>10}  {line.place}  [{line.function}]  {line.text[:90]}"
     yield f"\n--- source functions, whatever was inlined where: the first {lines} by own gas"
     sums: Counter[str] = Counter()
     for line in attribution.by_line():
         sums[line.function] += line.gas
     for function_name, gas in sums.most_common(lines):
-        yield f"{_n(gas):>9}  {function_name}"
+        yield f"{spaced(gas):>9}  {function_name}"
     yield ""
 
 
@@ -71,18 +72,19 @@ def _kinds(trace: Trace, attribution: Attribution) -> Iterator[str]:
     yield f"{'':<36}{'all':>9}" + "".join(f"{name[:17]:>18}" for name in by_contract)
     for kind, gas in trace.by_kind().items():
         if gas:
-            yield f"{kind:<36}{_n(gas):>9}" + "".join(f"{_n(sums[kind]):>18}" for sums in by_contract.values())
-    yield f"{'sum':<36}{_n(trace.gas):>9}" + "".join(f"{_n(sum(sums.values())):>18}" for sums in by_contract.values())
+            yield f"{kind:<36}{spaced(gas):>9}" + "".join(f"{spaced(sums[kind]):>18}" for sums in by_contract.values())
+    yield f"{'sum':<36}{spaced(trace.gas):>9}" + "".join(
+        f"{spaced(sum(sums.values())):>18}" for sums in by_contract.values()
+    )
 
 
 def _floor(trace: Trace, attribution: Attribution) -> Iterator[str]:
-    calls = {frame.number: attribution.call_of(frame).partition(".")[2] for frame in trace.root.walk()}
-    items = floor_items(trace, calls)
+    items = floor_items(trace, attribution.calls())
     for is_floor, title in ((True, "the floor"), (False, "above it")):
         chosen = [item for item in items if item.is_floor is is_floor]
-        yield f"{_n(sum(item.gas for item in chosen)):>9}  {title}"
+        yield f"{spaced(sum(item.gas for item in chosen)):>9}  {title}"
         for item in chosen:
-            yield f"{_n(item.gas):>9}    {item.name}" + (f" ({item.count})" if item.count > 1 else "")
+            yield f"{spaced(item.gas):>9}    {item.name}" + (f" ({item.count})" if item.count > 1 else "")
 
 
 def _accesses(trace: Trace, attribution: Attribution) -> Iterator[str]:
@@ -90,12 +92,8 @@ def _accesses(trace: Trace, attribution: Attribution) -> Iterator[str]:
         paid = {kind: gas for kind, gas in step.parts.items() if kind in _ACCESSES}
         if paid:
             owner = attribution.contract_of(step.frame)
-            what = ", ".join(f"{kind} {_n(gas)}" for kind, gas in paid.items())
-            yield f"{_n(sum(paid.values())):>9}  {step.op:<12} {owner}  {what}  {attribution.line_of(step)}"
-
-
-def _n(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
+            what = ", ".join(f"{kind} {spaced(gas)}" for kind, gas in paid.items())
+            yield f"{spaced(sum(paid.values())):>9}  {step.op:<12} {owner}  {what}  {attribution.line_of(step)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

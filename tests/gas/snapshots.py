@@ -11,7 +11,7 @@ from tests.gas.bench import Bench
 from tests.gas.stage import Measured, Scenario
 from tests.support.node import Node
 
-__all__ = ["measure", "ours", "read", "table", "written"]
+__all__ = ["Figures", "measure", "ours", "read", "spaced", "table", "written"]
 
 PATH = Path(__file__).with_name("snapshots.json")
 # a figure by scenario and protocol
@@ -72,7 +72,7 @@ def table(figures: Figures) -> str:
     peers = list(dict.fromkeys(name for row in figures.values() for name in row if name != Bench.name))
     lines = [f"{'':<38}{Bench.name:>11}" + "".join(f"{name:>26}" for name in peers)]
     for scenario, row in figures.items():
-        line = f"{scenario:<38}{_spaced(row[Bench.name].gas):>11}"
+        line = f"{scenario:<38}{spaced(row[Bench.name].gas):>11}"
         for name in peers:
             line += f"{_cell(row.get(name), row[Bench.name]):>26}"
         lines.append(line)
@@ -83,8 +83,9 @@ def _cell(measured: Measured | None, own: Measured) -> str:
     if measured is None:
         return "-"
     calls = f" in {measured.transactions}" if measured.transactions != 1 else ""
-    return f"{_spaced(measured.gas)}{calls}  {measured.gas / own.gas:5.2f} x"
+    return f"{spaced(measured.gas)}{calls}  {measured.gas / own.gas:5.2f} x"
 
 
-def _spaced(number: int) -> str:
+def spaced(number: int) -> str:
+    """Thousands apart."""
     return f"{number:,}".replace(",", " ")

@@ -11,8 +11,10 @@ import pytest
 
 from closeout.chain.anvil import Anvil
 from closeout.toolchain.artifacts import load
-from tests.gas import snapshots
+from tests.gas import report, snapshots
+from tests.gas.attribution import Attribution
 from tests.gas.bench import Bench
+from tests.gas.floor import floor_items
 from tests.gas.stage import BASKETS, Stage
 from tests.gas.trace import Kind, Trace
 from tests.support.node import Node
@@ -55,15 +57,27 @@ def test_snapshots__of_work_that_several_can_do__hold_a_figure_of_each():
         assert ("Morpho Blue" in row) is not any(basket in scenario for basket in BASKETS), scenario
 
 
+def test_page__shows__what_the_snapshots_say():
+    figures = snapshots.read()
+    assert report.section("comparison") == report.comparison(figures)
+    sums = report.section("floor").splitlines()[-1].replace("*", "").split("|")[2:-1]
+    assert [int(cell.replace(" ", "")) for cell in sums] == [snapshots.ours(figures)[name] for name in report.FLOORED]
+
+
 @pytest.mark.parametrize("scenario", ["repay a part", "close out 3 + 2, whole basket"])
 def test_trace__of_a_transaction__accounts_for_every_gas(bench: Bench, scenario: str):
     node = bench.stage.node
     with node.rolled_back():
         gas = bench.works()[scenario]().gas
-        transaction = node.rpc.call("eth_getBlockByNumber", "latest", False)["transactions"][0]
-        trace = Trace.of(node.rpc, transaction)
+        trace = Trace.of_last(node.rpc)
+        items = floor_items(trace, Attribution(trace, node.rpc, node.artifacts).calls())
     kinds = trace.by_kind()
-    assert sum(kinds.values()) == gas == trace.gas
+    assert sum(kinds.values()) == sum(item.gas for item in items) == gas == trace.gas
+    assert all(item.gas > 0 for item in items if item.name != Kind.REFUND)
+    # a cold account and two cold slots that change for whoever pays and whoever is paid, and the allowance
+    if scenario == "repay a part":
+        (taken,) = [item.gas for item in items if item.name == "tokens taken"]
+        assert 2_600 + 2 * (2_100 + 2_900) + 2_100 < taken < 19_000
     assert kinds[Kind.BASE] == 21_000
     # whole accesses only: a share of one would mean that a cost was taken for another
     assert kinds[Kind.COLD_SLOT] % 2_100 == 0

@@ -13,7 +13,7 @@ from typing import Any
 
 from closeout.chain.rpc import IpcClient
 
-__all__ = ["CREATION", "Frame", "Kind", "Step", "Trace"]
+__all__ = ["COLD_ACCOUNT", "COLD_SLOT", "CREATION", "WARM", "Frame", "Kind", "Step", "Trace"]
 
 BASE = 21_000
 # stands for the address of code that creates a contract
@@ -99,6 +99,12 @@ class Trace:
     steps: list[Step] = field(repr=False)
     base: dict[Kind, int]
     gas: int
+
+    @classmethod
+    def of_last(cls, rpc: IpcClient) -> Trace:
+        """Of the only transaction of the last block."""
+        (transaction,) = rpc.call("eth_getBlockByNumber", "latest", False)["transactions"]
+        return cls.of(rpc, transaction)
 
     @classmethod
     def of(cls, rpc: IpcClient, transaction: str) -> Trace:
