@@ -137,7 +137,9 @@ def test_p8_part_of_a_restorative_close_out__leaves_the_account_restorative() ->
 
 
 def test_p8_penalty_curve__straight__never_rises_with_health() -> None:
-    """x = clamp((1 - H) / (1 - eta), 0, 1), s = m + (1 - m) x; the steep curve is this one under an increasing function."""
+    """x = clamp((1 - H) / (1 - eta), 0, 1), s = m + (1 - m) x; the steep curve is this one under an increasing
+    function.
+    """
     H1, H2, eta, m, x1, x2 = reals("H1 H2 eta m x1 x2")
 
     def position(x: z3.ArithRef, health: z3.ArithRef) -> z3.BoolRef:

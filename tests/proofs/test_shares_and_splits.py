@@ -84,7 +84,9 @@ def test_p10_repayment__of_shares_rounded_down__takes_off_no_more_than_was_paid(
 
 
 def test_p2_borrow_and_repay__of_the_same_units__leaves_no_fewer_than_no_shares_and_at_most_two() -> None:
-    """The borrower may keep a share or two of rounding, each a hundredth of a unit at index 1, never less than nothing."""
+    """The borrower may keep a share or two of rounding, each a hundredth of a unit at index 1, never less than
+    nothing.
+    """
     burnt = z3.Real("burnt")
     left = Theorem(
         {
@@ -154,7 +156,9 @@ def test_p19_liquidator__after_the_protocols_part__gets_at_least_the_floor_on_wh
 
 
 def test_p13_seized__within_the_plan__is_within_the_mean_of_the_largest_bonuses() -> None:
-    """beta <= the mean of maxBonus over the set, M_S / C_S, or the floor, which listing keeps at or below every maxBonus."""
+    """beta <= the mean of maxBonus over the set, M_S / C_S, or the floor, which listing keeps at or below every
+    maxBonus.
+    """
     value, bonus = reals("value bonus")
     mean = Theorem(
         {

@@ -29,7 +29,8 @@ R_STAR = (h * B - W) / (h - t * i)
 def test_p5_whole_account__can_reach_its_target_exactly_where_collateral_exceeds_debt_and_penalty() -> None:
     """Some R < B within the collateral reaches it, if and only if C > (1 + beta) B; and that R is R*.
 
-    The listing rule is not needed here: an account below its target that has more than debt and penalty obeys it by itself.
+    The listing rule is not needed here: an account below its target that has more than debt and penalty obeys it by
+    itself.
     """
     some = {"R is a repayment": z3.And(R >= 0, R < B), "the collateral suffices": i * R <= C}
     reached = W - t * i * R >= h * (B - R)
