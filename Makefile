@@ -29,7 +29,7 @@ SOLIDITY = $(shell find contracts interfaces -name "*.sol" -not -path "*/.cache/
 
 say = @printf "== %s\n" "$(1)"
 
-.PHONY: help setup setup-analysis static doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours demo clean clean-all
+.PHONY: help setup setup-analysis static doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours figures demo clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -150,6 +150,10 @@ gas: setup $(PEERS_READY) ## our gas beside the peers' on one chain; writes test
 
 gas-ours: setup ## our gas alone, after a change; keeps the peers' figures in tests/gas/snapshots.json
 	@$(BIN)/python -m tests.gas.compare --ours
+
+FIGURES := tests/differential tests/property tests/gas/test_actions_gas.py tests/gas/test_close_outs_gas.py
+figures: compile ## what tests measured: histories, regimes, overshoot, sets against the whole, gas; CLOSEOUT_TEST_SIZE=10 looks at more
+	@$(BIN)/python -m pytest -p no:ape_test -q --figures -rN $(FIGURES) $(PYTEST_ARGS)
 
 # ------------------------------------------------------------------------------------------------------------------ run
 

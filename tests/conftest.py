@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 # A chain answers in its own time: no deadline per example. CI tries the same examples each time, so that a red run can
@@ -15,3 +16,19 @@ settings.register_profile(
     "mutation", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate), database=None, print_blob=False
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--figures", action="store_true", help="print at the end what tests measured, by test")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """`record_property` of each test that passed; see `make figures`."""
+    if not config.getoption("--figures"):
+        return
+    terminalreporter.section("figures")
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call" and report.user_properties:
+            terminalreporter.write_line(report.nodeid)
+            for name, value in report.user_properties:
+                terminalreporter.write_line(f"    {name}: {value}")

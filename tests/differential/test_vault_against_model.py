@@ -90,19 +90,25 @@ def pairs(node: Node) -> dict[str, Pair]:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_vault_and_model__answer_alike_and_hold_the_same_after_every_step(
-    pairs: dict[str, Pair], setting: Setting
+    pairs: dict[str, Pair], setting: Setting, record_property: Callable[[str, object], None]
 ) -> None:
     steps = 0
     for number in range(HISTORIES):
         where = f"history {number} of '{setting.name}'"
         steps += pairs[setting.name].check(Play(setting, seeded(setting.name, number), STEPS), where)
+    record_property("histories", HISTORIES)
+    record_property("steps without a difference", steps)
     assert steps >= HISTORIES * STEPS
 
 
-def test_histories__took_every_path_on_which_the_two_might_differ(pairs: dict[str, Pair]) -> None:
+def test_histories__took_every_path_on_which_the_two_might_differ(
+    pairs: dict[str, Pair], record_property: Callable[[str, object], None]
+) -> None:
     counts: Counter[str] = sum((pair.counts for pair in pairs.values()), start=Counter())
     if not counts:
         pytest.skip("looks at what the histories did")
+    for name, count in sorted(counts.items()):
+        record_property(name, count)
     for name, count in WANTED.items():
         assert counts[name] >= least(count), f"{name}: {dict(sorted(counts.items()))}"
 

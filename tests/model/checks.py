@@ -161,10 +161,13 @@ def _settled_at_target(world: World) -> Settled | None:
     done = settle(world)
     if done is None or done.rounds_down:
         return None
+    return done if is_at_target(world) else None
+
+
+def is_at_target(world: World) -> bool:
+    """Whether the specification says that `R*` is what binds, clearly."""
     verdict = exact.close_out(world.exact_holdings(), world.exact_debts(), world.exact_rules(), world.exact_request())
-    if not verdict.is_target_reached or verdict.margin < Fraction(1, 10**12):
-        return None
-    return done
+    return verdict.is_target_reached and verdict.margin >= Fraction(1, 10**12)
 
 
 def check_p8(world: World, random: Random) -> bool:

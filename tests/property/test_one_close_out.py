@@ -5,6 +5,8 @@ The checks are those that the reference model passes (tests/model/checks.py). Wh
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -37,12 +39,45 @@ def pairs(pool: Pool) -> list[World]:
     return pool.worlds[:PAIRS]
 
 
+def test_close_outs__of_this_run__are_of_every_regime(
+    pool: Pool, record_property: Callable[[str, object], None]
+) -> None:
+    regimes = Counter(one.settled.plan.regime.name for one in pool.seen if one.settled is not None)
+    refusals = Counter(one.refusal for one in pool.seen if one.refusal is not None)
+    record_property("random accounts", len(pool.seen))
+    record_property("close-outs", regimes.total())
+    for name, count in sorted((regimes + refusals).items()):
+        record_property(name, count)
+    for regime in (Regime.RESTORATIVE, Regime.CAPPED, Regime.TERMINAL):
+        assert regimes[regime.name] >= least(100), regimes
+
+
 def test_p4_a_close_out_never_lowers_the_health_factor(pool: Pool) -> None:
     holds(checks.check_p4, pool.settle, pool.worlds, 700)
 
 
 def test_p5_a_full_close_out_lands_on_the_target(pool: Pool) -> None:
     holds(checks.check_p5, pool.settle, pool.worlds, 150)
+
+
+def test_p5_the_worst_overshoot_is_below_one_unit_of_each_token(
+    pool: Pool, record_property: Callable[[str, object], None]
+) -> None:
+    """How far above `h*` the account ends, over what one unit of each token explains."""
+    worst, count = Fraction(0), 0
+    for one in pool.seen:
+        done = one.settled
+        if done is None or done.rounds_down or not checks.is_at_target(one.world):
+            continue
+        target = Fraction(one.world.protocol.target_health_factor_wad, WAD)
+        above = done.after.weighted_collateral() - target * done.after.total_debt()
+        unit = sum((one.world.threshold(n) * one.world.unit_value(n) for n in done.seized), Fraction(0))
+        assert above >= 0
+        worst, count = max(worst, above / (unit + target * done.debt_units())), count + 1
+    record_property("full close-outs that the target bounds", count)
+    record_property("worst overshoot, in one unit of each token", round(float(worst), 6))
+    assert count >= least(150)
+    assert worst <= 1
 
 
 def test_p6_a_full_close_out_is_minimal(pool: Pool) -> None:

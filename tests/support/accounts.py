@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.support.world import World, wad
+from tests.support.world import BORROWABLE, NOT_COLLATERAL, World, collateral, wad
 
-__all__ = ["ACCOUNTS", "capped_account", "restorative_account", "terminal_account", "three_and_two"]
+__all__ = ["ACCOUNTS", "capped_account", "largest_account", "restorative_account", "terminal_account", "three_and_two"]
 
 
 def restorative_account(world: World) -> int:
@@ -43,6 +43,19 @@ def three_and_two(world: World) -> int:
     )
     world.set_price(world.weth, 1500)
     world.set_price(world.wbtc, 30_000)
+    assert world.health(account) < wad(1)
+    return account
+
+
+def largest_account(world: World) -> int:
+    """All slots used: ten collaterals of different quality, five debts, restorative."""
+    collaterals = [world.list_asset(f"C{n}", 18, 100, collateral(8000 - n, 1000 + n)) for n in range(10)]
+    debts = [world.list_asset(f"D{n}", 6, 1, NOT_COLLATERAL, BORROWABLE) for n in range(5)]
+    for asset in debts:
+        world.supply(asset, 100_000)
+    account = world.open_account(dict.fromkeys(collaterals, 10), dict.fromkeys(debts, 1_400))
+    for asset in collaterals:
+        world.set_price(asset, 84)
     assert world.health(account) < wad(1)
     return account
 

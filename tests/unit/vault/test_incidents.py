@@ -10,10 +10,10 @@ from fractions import Fraction
 import pytest
 
 from closeout.chain.parameters import BorrowParameters, CollateralParameters
-from tests.support.accounts import capped_account, restorative_account, terminal_account
+from tests.support.accounts import capped_account, largest_account, restorative_account, terminal_account
 from tests.support.expected import expected_close_out, positions_of
 from tests.support.node import Reverted, reverts
-from tests.support.world import BORROWABLE, NOT_COLLATERAL, UNLIMITED, Asset, World, collateral, set_of, wad
+from tests.support.world import BORROWABLE, NOT_COLLATERAL, UNLIMITED, World, collateral, set_of, wad
 
 
 def value(world: World, amounts: dict[int, int]) -> Fraction:
@@ -266,16 +266,9 @@ def test_t41_repay__that_a_close_out_overtook__is_clamped_and_passes(world: Worl
 
 def test_t78_largest_account__of_ten_and_five__is_closed_out_within_a_twelfth_of_a_block(world: World):
     """30 million gas to a block; with every token sent, and every repayment pulled."""
-    collaterals = [world.list_asset(f"C{n}", 18, 100, collateral(8000 - n, 1000 + n)) for n in range(10)]
-    debts: list[Asset] = [world.list_asset(f"D{n}", 6, 1, NOT_COLLATERAL, BORROWABLE) for n in range(5)]
-    for asset in debts:
-        world.supply(asset, 100_000)
-    account = world.open_account(dict.fromkeys(collaterals, 10), dict.fromkeys(debts, 1_400))
-    for asset in collaterals:
-        world.set_price(asset, 84)
-    for asset in debts:
+    account = largest_account(world)
+    for asset in world.assets:
         world.fund_party(world.liquidator, asset, 10_000)
-    assert world.health(account) < wad(1)
     expected, *_ = expected_close_out(world, account)
     receipt = world.close_out(account)
     assert world.result(receipt) == expected
