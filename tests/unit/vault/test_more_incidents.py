@@ -257,6 +257,29 @@ def test_t43_account__that_healed_between_its_call_and_the_end_of_its_grace__los
     assert world.position(account) == before
 
 
+@pytest.mark.parametrize("days", [1, 3, 10])
+@pytest.mark.parametrize("percent", [85, 80, 76, 72])
+def test_t49_first_liquidator_after_days_without_any__pays_the_oracle_price_less_the_bonus_and_no_less(
+    world: World, days: int, percent: int
+):
+    """Gas spiked, keepers were offline, and whoever came took 8.32 M USD of collateral for zero bids.
+
+    No auction, no price that falls while nobody comes: what is seized is bounded by what is repaid at oracle prices.
+    """
+    world.set_price(world.weth, 2_000)
+    account = world.open_account({world.weth: 10}, {world.usdc: 14_500})
+    world.set_price(world.weth, 20 * percent)
+    world.warp(days * 86_400)
+    world.arm()
+    result = world.result(world.close_out(account))
+    gained = value(world, {n: seized - fee for n, (seized, fee, _) in result.seized.items()})
+    paid = value(world, {n: repaid for n, (repaid, _, _) in result.repaid.items()})
+    assert paid > 0
+    assert gained <= paid * Fraction(108, 100)
+    solvent = percent * 200 >= 14_500 * Fraction(1005, 1000)
+    assert solvent == all(bad_debt == 0 for _, bad_debt, _ in result.repaid.values())
+
+
 # -------------------------------------------------------------------------------------------------------- accounting
 
 
