@@ -11,6 +11,7 @@ from typing import Any
 
 from closeout.chain.abi import ContractAbi, Function
 from closeout.chain.pools import PoolReader, Rpc
+from closeout.chain.rpc import understood
 from closeout.errors import NodeError
 from closeout.keeper.ports import (
     AssetConfiguration,
@@ -88,7 +89,7 @@ class NodeReader:
         found = self._rpc.call("eth_getBlockByNumber", name, False)
         if found is None:
             return None
-        with _understood("eth_getBlockByNumber"):
+        with understood("eth_getBlockByNumber"):
             return Block(
                 int(found["number"], 16),
                 found["hash"],
@@ -107,7 +108,7 @@ class NodeReader:
             end = self.block(last.number)
             if end is None or end.hash != last.hash:
                 raise NodeError(f"block {last.number}: {last.hash} is gone")
-        with _understood("eth_getLogs"):
+        with understood("eth_getLogs"):
             return self._decoded(found)
 
     def _decoded(self, found: Sequence[dict[str, Any]]) -> list[Log]:
@@ -150,7 +151,7 @@ class NodeReader:
         if self._state is None or self._state.block != at.hash:
             markets, protocol = self._views["markets"], self._views["protocol"]
             answers = self._call([markets.encode(), protocol.encode()], at)
-            with _understood("Lens"):
+            with understood("Lens"):
                 views = markets.decode_named(answers[0])
                 limits = protocol.decode_named(answers[1])
                 configuration = Configuration(
@@ -165,7 +166,7 @@ class NodeReader:
         parts = [accounts[n : n + ACCOUNTS_PER_CALL] for n in range(0, len(accounts), ACCOUNTS_PER_CALL)]
         answers = self._call([reports.encode(list(part)) for part in parts], at)
         confirmations: list[Confirmation] = []
-        with _understood("Lens.reportsOf"):
+        with understood("Lens.reportsOf"):
             for part, answer in zip(parts, answers, strict=True):
                 for account, report in zip(part, reports.decode_named(answer), strict=True):
                     confirmations.append(self._confirmation(account, report))
@@ -189,7 +190,7 @@ class NodeReader:
     def pools(self, at: Block) -> Sequence[PoolState]:
         if self._pools is None:
             return []
-        with _understood("pools"):
+        with understood("pools"):
             return self._pools.read(_place(at))
 
     def l1_data_fee(self, size: int, at: Block) -> int:
@@ -197,7 +198,7 @@ class NodeReader:
             return 0
         request = {"to": GAS_PRICE_ORACLE, "data": L1_FEE.encode(size)}
         answer = self._rpc.call("eth_call", request, _place(at))
-        with _understood("getL1FeeUpperBound"):
+        with understood("getL1FeeUpperBound"):
             return int(L1_FEE.decode(answer))
 
     def _call(self, calls: Sequence[str], at: Block) -> list[str]:
@@ -212,19 +213,6 @@ class NodeReader:
             return ""
         revert = self._errors.decode_revert("0x" + reason.hex())
         return revert.name or "0x" + reason[:4].hex()
-
-
-class _understood:  # noqa: N801 - reads as a statement
-    """What a node answers may be anything: what cannot be read is a NodeError that names the question."""
-
-    def __init__(self, question: str) -> None:
-        self._question = question
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, NodeError):
-            raise NodeError(f"{self._question}: an answer that makes no sense ({error!r:.80})") from error
 
 
 def _place(at: Block) -> dict[str, Any]:

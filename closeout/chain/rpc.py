@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from closeout.errors import NodeError
 
-__all__ = ["IpcClient", "RpcError"]
+__all__ = ["IpcClient", "RpcError", "understood"]
 
 
 class RpcError(NodeError):
@@ -87,3 +88,14 @@ class IpcClient:
             if not chunk:
                 raise NodeError("the node closed the connection")
             self._buffer += chunk.decode()
+
+
+@contextmanager
+def understood(question: str) -> Iterator[None]:
+    """What a node answers may be anything: what cannot be read is a NodeError that names the question."""
+    try:
+        yield
+    except NodeError:
+        raise
+    except Exception as error:
+        raise NodeError(f"{question}: an answer that makes no sense ({error!r:.80})") from error

@@ -226,7 +226,7 @@ class Sender:
     def _waiting_above(nonce: int, good: Sequence[tuple[Slot, Simulation]]) -> int:
         """WAD USD that transactions behind this nonce would earn; what is wanted at any price counts as priceless."""
         above = [(slot, simulation) for slot, simulation in good if slot.nonce > nonce and slot.last.key[0] != CANCEL]
-        return sum(PRICELESS if slot.last.gross_wad is None else item.earned_wad for slot, item in above)
+        return sum(PRICELESS if slot.last.gross_wad is None else _gross(slot, item) for slot, item in above)
 
     def _start(
         self, facts: Facts, job: Job, simulation: Simulation, worth: Worth, tip: int,
@@ -258,7 +258,7 @@ class Sender:
         last, policy, base_fee = slot.last, self._options.fees, facts.head.base_fee
         is_next = all(nonce in self.book for nonce in range(facts.nonce, slot.nonce))
         if is_next and policy.is_stuck(last.fees, facts.head.number - last.block, base_fee):
-            gross = None if last.gross_wad is None else simulation.earned_wad
+            gross = last.gross_wad if last.gross_wad is None else _gross(slot, simulation)
             job = Job(last.key, last.to, last.data, last.gas_limit, gross, last.expected_profit_wad)
             fees = policy.bumped(last.fees, base_fee, self._bearable(job, last.gas_limit, worth), tip)
             if fees is not None and self._send(facts, slot.nonce, job, last.gas_limit, fees, worth, What.REPLACED):
@@ -344,3 +344,8 @@ class Sender:
     def spent(self) -> Spending:
         """Gas and losses of the last hour."""
         return Spending(self.breaker.gas_spent, -self.breaker.loss_wad)
+
+
+def _gross(slot: Slot, simulation: Simulation) -> int:
+    """WAD USD that a transaction in flight would earn now, as far as the node can say; else what was planned."""
+    return (slot.last.gross_wad or 0) if simulation.earned_wad is None else simulation.earned_wad

@@ -71,13 +71,13 @@ class Simulation:
     """What a call would do on top of the newest block and of the calls before it. `error` "": it would pass.
 
     `error` is the name of the typed error, with `arguments`; revert data that fits none is its own name. `earned_wad`:
-    tokens that reach the owner less those that leave him, at `Worth`'s prices.
+    tokens that reach the owner less those that leave him, at `Worth`'s prices; None where the node cannot say.
     """
 
     error: str = ""
     arguments: tuple[Any, ...] = ()
     gas_used: int = 0
-    earned_wad: int = 0
+    earned_wad: int | None = None
 
     @property
     def text(self) -> str:
