@@ -79,7 +79,10 @@ class Heads(Protocol):
 
 
 class Service:
-    """`native_asset`: the listed asset that gas is worth as. `jobs`: what is wanted until it is mined: approvals."""
+    """`native_asset`: the listed asset that gas is worth as. `jobs`: what is wanted until it is mined: approvals.
+
+    `prepare` runs before each decision.
+    """
 
     def __init__(
         self,
@@ -89,10 +92,11 @@ class Service:
         native_asset: int,
         observers: Sequence[Observer] = (),
         jobs: Callable[[], Sequence[Job]] = tuple,
+        prepare: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._reader, self._brain, self._worker = reader, brain, worker
-        self._native_asset, self._jobs, self._clock = native_asset, jobs, clock
+        self._native_asset, self._jobs, self._prepare, self._clock = native_asset, jobs, prepare, clock
         self._observers = observers
         self._last: Block | None = None
         self._native_price = 0
@@ -132,6 +136,7 @@ class Service:
         return None
 
     def _work(self, head: Block, started: float) -> Step:
+        self._prepare()
         decision = self._brain.on_block(head)
         worth = self._worth(decision)
         happened = self._worker.on_block(decision, worth, self._jobs())

@@ -1,4 +1,6 @@
-"""The keeper's settings file: YAML, read and checked before anything is started. Every key: config/keeper/example.yaml."""
+"""The keeper's settings file: YAML, read and checked before anything is started. Every key:
+config/keeper/example.yaml.
+"""
 
 from __future__ import annotations
 

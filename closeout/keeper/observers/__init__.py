@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .alerts import Alert, Alerts, Severity, Thresholds, Webhook
 from .logs import JsonLog
-from .metrics import Metrics
+from .metrics import Metrics, SenderView
 from .naming import AssetName, account_text
 from .panel import Panel
 
@@ -15,6 +15,7 @@ __all__ = [
     "JsonLog",
     "Metrics",
     "Panel",
+    "SenderView",
     "Severity",
     "Thresholds",
     "Webhook",
