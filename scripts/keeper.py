@@ -30,7 +30,7 @@ from closeout.keeper.sending import Signer
 from closeout.keeper.settings import KeeperSettings, load_settings
 
 KEY = "KEEPER_PRIVATE_KEY"
-PASSPHRASE_VARIABLE = "APE_ACCOUNTS_{}_PASSPHRASE"
+UNLOCKED_BY = "APE_ACCOUNTS_{}_PASSPHRASE"
 WIDTH_WITHOUT_TERMINAL = 160
 
 
@@ -75,7 +75,7 @@ def ape_signer(alias: str, ecosystem: Any, chain_id: int) -> Signer:
     except Exception as error:
         raise BadInput("--account", alias, f"an account that Ape keeps ({error})") from None
     if hasattr(account, "set_autosign"):
-        account.set_autosign(True, passphrase=os.environ.get(PASSPHRASE_VARIABLE.format(alias)))
+        account.set_autosign(True, passphrase=os.environ.get(UNLOCKED_BY.format(alias)))
     return ApeSigner(account, ecosystem, chain_id)
 
 

@@ -77,7 +77,7 @@ def service(
 ) -> Iterator[_Parts]:
     """Everything connected, nothing sent yet. No signer: on paper. Raises CloseoutError."""
     share = share or Share()
-    database = Path(settings.database)
+    database = settings.database
     with contextlib.ExitStack() as stack:
         _lock(database, stack)
         artifacts = artifacts or load(only=SOURCES, log=None)

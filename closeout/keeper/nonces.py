@@ -206,6 +206,9 @@ class NonceBook:
             return slot
         found = next((facts.inclusions[item.hash] for item in slot.attempts if item.hash in facts.inclusions), None)
         if found is not None:
+            if slot.inclusion and (found.hash, found.block_hash) == (slot.inclusion.hash, slot.inclusion.block_hash):
+                # worth what it was worth when it was first seen there
+                found = slot.inclusion
             is_final = facts.head.number - found.block_number >= self.final_depth
             state = SlotState.FINAL if is_final else SlotState.MINED
             return replace(slot, state=state, inclusion=found, missing_since=None)

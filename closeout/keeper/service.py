@@ -99,7 +99,7 @@ class Service:
         self._native_asset, self._jobs, self._prepare, self._clock = native_asset, jobs, prepare, clock
         self._observers = observers
         self._last: Block | None = None
-        self._native_price = 0
+        self._last_worth = Worth(0)
         self._failures: dict[FailureKind, int] = {}
         self._heard = time.monotonic()
 
@@ -147,16 +147,18 @@ class Service:
         return Step(head, decision, tuple(happened), worth, seconds, self._clock() - head.timestamp, lines)
 
     def _worth(self, decision: Decision) -> Worth:
+        """At this block's prices; where there are none (a node that is behind), at the last ones known."""
+        if not decision.prices:
+            return self._last_worth
+        tokens = dict(self._last_worth.tokens)
         assets = self._reader.configuration(decision.block).assets
-        tokens = {
-            asset.token.lower(): (price.exchange_wad, asset.parameters.decimals)
-            for asset, price in zip(assets, decision.prices, strict=False)
-        }
-        if self._native_asset < len(decision.prices):
-            native = decision.prices[self._native_asset]
-            if native.status is not PriceStatus.MISSING:
-                self._native_price = native.exchange_wad
-        return Worth(self._native_price, tokens)
+        for asset, price in zip(assets, decision.prices, strict=False):
+            if price.status is not PriceStatus.MISSING:
+                tokens[asset.token.lower()] = price.exchange_wad, asset.parameters.decimals
+        native = decision.prices[self._native_asset]
+        is_there = native.status is not PriceStatus.MISSING
+        self._last_worth = Worth(native.exchange_wad if is_there else self._last_worth.native_price_wad, tokens)
+        return self._last_worth
 
     def _fail(self, kind: FailureKind, text: str, trace: str = "") -> None:
         self._failures[kind] = self._failures.get(kind, 0) + 1

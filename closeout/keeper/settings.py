@@ -47,6 +47,12 @@ def _url(*schemes: str, is_optional: bool = False) -> PlainValidator:
     return PlainValidator(read)
 
 
+def _file(value: Any) -> Path:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise refusal(value, "a file's name")
+    return Path(value)
+
+
 def _flag(value: Any) -> bool:
     if value not in ("true", "false"):
         raise refusal(value, "true or false")
@@ -58,6 +64,7 @@ OptionalAddress = Annotated[str | None, PlainValidator(_address_or_none)]
 HttpUrl = Annotated[str, _url("http://", "https://")]
 OptionalHttpUrl = Annotated[str | None, _url("http://", "https://", is_optional=True)]
 OptionalWsUrl = Annotated[str | None, _url("ws://", "wss://", is_optional=True)]
+File = Annotated[Path, PlainValidator(_file)]
 Flag = Annotated[bool, PlainValidator(_flag)]
 Seconds = Annotated[Decimal, fraction("a number of seconds", "0.05", "86400", 3)]
 Count = Annotated[int, whole("a whole number", Decimal(1), Decimal(10**6))]
@@ -135,7 +142,7 @@ class KeeperSettings(Strict):
 
     name: Name
     chain_id: Number
-    database: Name
+    database: File
     node: NodeSettings
     contracts: ContractSettings
     planner: PlannerChoices = PlannerChoices()

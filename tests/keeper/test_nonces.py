@@ -161,6 +161,15 @@ def test_replacement__while_the_receipt_is_waited_for__does_not_start_the_wait_a
     assert it.slots[0].missing_since == 1
 
 
+def test_mined__seen_again_at_other_prices__is_worth_what_it_was_at_first() -> None:
+    it = book(attempt(0))
+    it.observe(facts(3, 1, {"0x0": 3}))
+    again = facts(4, 1, {"0x0": 3})
+    dearer = Inclusion("0x0", 3, "0x3", 1_003, True, Spending(21_000, -500))
+
+    assert it.observe(Facts(again.head, 1, 1, {"0x0": dearer})) == []
+
+
 def test_recording__twice__keeps_one() -> None:
     it = book(attempt(0), attempt(0))
 
