@@ -68,7 +68,7 @@ $(READY): $(PYTHON_READY) $(NODE_READY) ape-config.yaml closeout/toolchain/solc.
 	@$(BIN)/python -m closeout.toolchain.solc
 	@touch $@
 
-# The peers that `make gas` measures, with their compilers: 54 MB that nothing else needs.
+# The peers that `make gas` measures, with their compilers: 125 MB that nothing else needs.
 $(PEERS_READY): $(PEERS)/package-lock.json $(PEERS)/.npmrc
 	@$(MAKE) doctor
 	$(call say,npm: sources of the peers below $(PEERS))

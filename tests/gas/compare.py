@@ -17,7 +17,9 @@ from tests.gas.attribution import Attribution
 from tests.gas.bench import Bench
 from tests.gas.floor import Item, floor_items
 from tests.gas.peers.aave import Aave
+from tests.gas.peers.base import StagedPeer
 from tests.gas.peers.compiling import compile_peer
+from tests.gas.peers.exactly import Exactly
 from tests.gas.peers.morpho import Morpho
 from tests.gas.stage import Measured, Scenario, Stage
 from tests.gas.trace import Trace
@@ -26,12 +28,12 @@ from tests.support.world import GENESIS
 
 __all__ = ["main"]
 
-PEERS = (Morpho, Aave)
+PEERS: tuple[type[StagedPeer], ...] = (Morpho, Aave, Exactly)
 
 
 def _peers(node: Node, stage: Stage) -> Iterator[tuple[str, dict[str, Measured]]]:
     for peer in PEERS:
-        contracts = compile_peer(peer.sources)
+        contracts = {name: linked for source in peer.sources for name, linked in compile_peer(source).items()}
         with node.rolled_back():
             yield peer.name, snapshots.measure(node, peer(stage, contracts).works())
 

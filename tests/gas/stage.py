@@ -7,7 +7,8 @@ assets to borrow; an account of n + m has the first n and m of them, its first p
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from closeout.units import parse_units
@@ -85,6 +86,14 @@ class Measured:
     way: str = ""
 
 
+@dataclass
+class Counted:
+    """Gas of several transactions."""
+
+    gas: int = 0
+    transactions: int = 0
+
+
 # prepares and performs the work, on a chain that is rolled back afterwards
 Scenario = Callable[[], Measured]
 
@@ -144,6 +153,23 @@ class Stage:
     def recover(self) -> None:
         for asset in self.collaterals:
             self.publish(asset, asset.price)
+
+    def another(self) -> StagedAsset:
+        """One more asset, that nobody has listed."""
+        token = self.node.deploy("TestToken", "Another", "ANY", 18, sender=self.governor)
+        return StagedAsset("ANY", 18, token, self.collaterals[0].feed, 10**FEED_DECIMALS)
+
+    @contextmanager
+    def counted(self) -> Iterator[Counted]:
+        """Counts the gas of all transactions inside, deployments too."""
+        counted = Counted()
+        first = int(self.node.rpc.call("eth_blockNumber"), 16) + 1
+        yield counted
+        last = int(self.node.rpc.call("eth_blockNumber"), 16)
+        for number in range(first, last + 1):
+            for receipt in self.node.rpc.call("eth_getBlockReceipts", hex(number)):
+                counted.gas += int(receipt["gasUsed"], 16)
+                counted.transactions += 1
 
     def hour(self) -> None:
         """An hour in which interest accrues and nobody touches a market."""

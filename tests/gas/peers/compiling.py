@@ -24,7 +24,7 @@ from closeout.toolchain.compile import CompileFailed
 from closeout.toolchain.settings import ROOT
 from closeout.toolchain.sources import SourceTree
 
-__all__ = ["AAVE", "MORPHO", "Linked", "Peer", "compile_peer"]
+__all__ = ["AAVE", "EXACTLY", "EXACTLY_MARKET", "MORPHO", "Linked", "Peer", "compile_peer"]
 
 FOLDER = Path(__file__).parent
 OUTPUT = ["abi", "evm.bytecode.object", "evm.bytecode.linkReferences", "evm.deployedBytecode.object",
@@ -82,6 +82,39 @@ AAVE = Peer(
         "openzeppelin-contracts-upgradeable/=node_modules/@openzeppelin/contracts-upgradeable/",
         "solidity-utils/=node_modules/@bgd-labs/solidity-utils/src/",
     ),
+)
+
+
+_EXACTLY = "node_modules/@exactly/protocol/contracts"
+_EXACTLY_REMAPPINGS = (
+    "@openzeppelin/=node_modules/@openzeppelin/",
+    "solady/=node_modules/solady/",
+    "solmate-6/=node_modules/solmate/",
+    "solmate/=node_modules/solmate/",
+    "solmate/src/utils/FixedPointMathLib.sol=contracts/SolmateMath.sol",
+)
+
+EXACTLY = Peer(
+    "Exactly",
+    "solc-0.8.26",
+    {"optimizer": {"enabled": True, "runs": 1_111}, "evmVersion": "cancun", "debug": {"revertStrings": "strip"}},
+    {
+        "Auditor": f"{_EXACTLY}/Auditor.sol",
+        "InterestRateModel": f"{_EXACTLY}/InterestRateModel.sol",
+        "TransparentUpgradeableProxy": (
+            "node_modules/@openzeppelin/contracts-v4/proxy/transparent/TransparentUpgradeableProxy.sol"
+        ),
+    },
+    _EXACTLY_REMAPPINGS,
+)
+
+# its markets are compiled for size
+EXACTLY_MARKET = Peer(
+    "Exactly market",
+    "solc-0.8.26",
+    {"optimizer": {"enabled": True, "runs": 70}, "evmVersion": "cancun", "debug": {"revertStrings": "strip"}},
+    {"Market": f"{_EXACTLY}/Market.sol"},
+    _EXACTLY_REMAPPINGS,
 )
 
 
