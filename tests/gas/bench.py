@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from closeout.chain.parameters import AssetListing, BorrowParameters, PriceSource
+from closeout.chain.parameters import BorrowParameters
 from tests.gas.stage import COLLATERALS, Measured, MeasuredProtocol, Stage, StagedAsset, gas_of
 from tests.support.node import Receipt
-from tests.support.world import LONG, NOT_COLLATERAL, PARAMETERS, Asset, World, account_of, collateral, set_of, wad
+from tests.support.world import NOT_COLLATERAL, PARAMETERS, Asset, World, account_of, collateral, set_of, wad
 from tests.unit.lending.stage import KINKED
 
 __all__ = ["Bench"]
@@ -103,13 +103,12 @@ class Bench(MeasuredProtocol):
         return Measured(gas)
 
     def list_market(self) -> Measured:
-        node, governor = self.stage.node, self.stage.governor
-        token = node.deploy("TestToken", "Another", "ANY", 18, sender=governor)
-        parameters = self._as_debt(self.stage.debts[1])[1]
+        staged = self.stage.another()
         as_collateral = collateral(7_500, 900, cap=10**7 * 10**18, bucket_capacity=wad(MILLION), bucket_refill=wad(10))
-        feed = PriceSource(self.stage.collaterals[0].feed.address, False, LONG, LONG)
-        listing = AssetListing(token.address, as_collateral, parameters, feed)
-        return _one(self.world.configurator.listAsset(*listing.arguments(), sender=governor))
+        _, borrowing = self._as_debt(self.stage.debts[1])
+        with self.stage.counted() as counted:
+            self._list(staged, as_collateral, borrowing)
+        return Measured(counted.gas, counted.transactions)
 
     # ----------------------------------------------------------------------------------------------------- the stage
 

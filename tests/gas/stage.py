@@ -157,7 +157,7 @@ class Stage:
     def another(self) -> StagedAsset:
         """One more asset, that nobody has listed."""
         token = self.node.deploy("TestToken", "Another", "ANY", 18, sender=self.governor)
-        return StagedAsset("ANY", 18, token, self.collaterals[0].feed, 10**FEED_DECIMALS)
+        return StagedAsset("ANY", 18, token, self.collaterals[0].feed, self.collaterals[0].price)
 
     @contextmanager
     def counted(self) -> Iterator[Counted]:
