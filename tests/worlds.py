@@ -1,12 +1,11 @@
-"""Valid worlds for tests: one account, its prices and parameters, and a request, built from a seed, never filtered.
+"""Valid worlds for tests, built from a seed, never filtered: `World` is one account, see `tests.states`.
 
-`make_world(random)` is fast; `worlds()` wraps it for Hypothesis. A world states balances, so it can be put before the
-reference model, the contracts and the exact fractions alike.
+`make_world(random)` is fast; `worlds()` wraps it for Hypothesis.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from random import Random
 from typing import Final
@@ -17,28 +16,18 @@ from closeout.model import (
     INDEX_ONE,
     MAX_AMOUNT,
     MAX_UINT256,
-    AccountId,
     AssetParameters,
-    CollateralPosition,
-    DebtPosition,
-    ModelRevert,
-    Plan,
     ProtocolParameters,
-    Snapshot,
-    Terms,
-    Vault,
     debt_shares_up,
     div_up,
     mul_div_up,
-    plan_close_out,
-    take_snapshot,
 )
 from closeout.units import RAY, WAD
-from tests.differential.exact import Holding, Request, Rules
+from tests.states import ACCOUNT, OPENED_AT, World, try_plan
+
+__all__ = ["ACCOUNT", "AIMS", "DECIMALS", "OPENED_AT", "World", "make_world", "try_plan", "worlds"]
 
 DECIMALS: Final = (0, 2, 6, 8, 18, 27)
-ACCOUNT: Final = AccountId("borrower")
-OPENED_AT: Final = 1
 
 AIMS: Final = (
     "healthy",
@@ -55,180 +44,6 @@ AIMS: Final = (
     "dust before",
 )
 """What a world's health is aimed at. Every regime, and both sides of every border between them."""
-
-
-@dataclass(frozen=True)
-class World:
-    """One account before a close-out. Asset ids: the collaterals first, then the debts."""
-
-    aim: str
-    protocol: ProtocolParameters
-    assets: tuple[AssetParameters, ...]
-    prices_wad: tuple[int, ...]
-    collateral: dict[int, int]
-    debt_shares: dict[int, int]
-    indices: dict[int, int]
-    collateral_set: frozenset[int] | None = None
-    debt_set: frozenset[int] | None = None
-    fill_wad: int = WAD
-    is_backstop: bool = False
-    max_seized_value: int = MAX_UINT256
-
-    @property
-    def collaterals(self) -> list[CollateralPosition]:
-        return [self._collateral(n, amount) for n, amount in self.collateral.items()]
-
-    def _collateral(self, asset_id: int, amount: int) -> CollateralPosition:
-        asset = self.assets[asset_id]
-        return CollateralPosition(
-            asset_id,
-            amount,
-            self.prices_wad[asset_id],
-            asset.decimals,
-            asset.liquidation_threshold_bps,
-            asset.max_bonus_bps,
-        )
-
-    @property
-    def debts(self) -> list[DebtPosition]:
-        return [
-            DebtPosition(n, shares, self.indices[n], self.prices_wad[n], self.assets[n].decimals)
-            for n, shares in self.debt_shares.items()
-        ]
-
-    def snapshot(self) -> Snapshot:
-        return take_snapshot(self.collaterals, self.debts, self.collateral_set, self.debt_set)
-
-    def terms(self) -> Terms:
-        protocol = self.protocol
-        return Terms(
-            target_health_factor_wad=protocol.target_health_factor_wad,
-            bonus_floor_wad=protocol.bonus_floor_wad,
-            min_bonus_fraction_wad=protocol.min_bonus_fraction_wad,
-            health_for_max_bonus_wad=protocol.health_for_max_bonus_wad,
-            steepness_wad=protocol.steepness_wad,
-            min_debt_value=protocol.min_debt_value_wad * (RAY // WAD),
-            fill_wad=self.fill_wad,
-            max_seized_value=self.max_seized_value,
-            is_backstop=self.is_backstop,
-        )
-
-    def plan(self) -> Plan:
-        return plan_close_out(self.snapshot(), self.terms())
-
-    def whole(self) -> World:
-        """The same account, asked for all of it."""
-        return replace(
-            self,
-            collateral_set=None,
-            debt_set=None,
-            fill_wad=WAD,
-            is_backstop=False,
-            max_seized_value=MAX_UINT256,
-        )
-
-    # ------------------------------------------------------------------------------------------- for exact fractions
-
-    def unit_value(self, asset_id: int) -> Fraction:
-        """Value of one token unit, USD."""
-        return Fraction(self.prices_wad[asset_id], WAD * 10 ** self.assets[asset_id].decimals)
-
-    def collateral_value(self, asset_id: int) -> Fraction:
-        """USD, exact."""
-        return self.collateral.get(asset_id, 0) * self.unit_value(asset_id)
-
-    def debt_units(self, asset_id: int) -> Fraction:
-        """Token units of a debt, exact: what its shares are worth."""
-        return Fraction(self.debt_shares.get(asset_id, 0) * self.indices[asset_id], 100 * INDEX_ONE)
-
-    def debt_value(self, asset_id: int) -> Fraction:
-        """USD, exact."""
-        return self.debt_units(asset_id) * self.unit_value(asset_id)
-
-    def threshold(self, asset_id: int) -> Fraction:
-        return Fraction(self.assets[asset_id].liquidation_threshold_bps, 10_000)
-
-    def max_bonus(self, asset_id: int) -> Fraction:
-        return Fraction(self.assets[asset_id].max_bonus_bps, 10_000)
-
-    def total_collateral(self) -> Fraction:
-        return sum((self.collateral_value(n) for n in self.collateral), Fraction(0))
-
-    def weighted_collateral(self) -> Fraction:
-        return sum((self.threshold(n) * self.collateral_value(n) for n in self.collateral), Fraction(0))
-
-    def total_debt(self) -> Fraction:
-        return sum((self.debt_value(n) for n in self.debt_shares), Fraction(0))
-
-    def health(self) -> Fraction | None:
-        """Exact health factor on the balances; None without debt."""
-        debt = self.total_debt()
-        return self.weighted_collateral() / debt if debt else None
-
-    def exact_rules(self) -> Rules:
-        protocol = self.protocol
-        return Rules(
-            target=Fraction(protocol.target_health_factor_wad, WAD),
-            bonus_floor=Fraction(protocol.bonus_floor_wad, WAD),
-            min_bonus_fraction=Fraction(protocol.min_bonus_fraction_wad, WAD),
-            health_for_max_bonus=Fraction(protocol.health_for_max_bonus_wad, WAD),
-            steepness=Fraction(protocol.steepness_wad, WAD),
-            min_debt_value=Fraction(protocol.min_debt_value_wad, WAD),
-        )
-
-    def exact_holdings(self) -> dict[int, Holding]:
-        return {n: Holding(self.collateral_value(n), self.threshold(n), self.max_bonus(n)) for n in self.collateral}
-
-    def exact_debts(self) -> dict[int, Fraction]:
-        return {n: self.debt_value(n) for n in self.debt_shares}
-
-    def exact_request(self) -> Request:
-        is_limited = self.max_seized_value != MAX_UINT256
-        return Request(
-            collaterals=self.collateral_set,
-            debts=self.debt_set,
-            fill=Fraction(self.fill_wad, WAD),
-            is_backstop=self.is_backstop,
-            size_limit=Fraction(self.max_seized_value, RAY) if is_limited else None,
-        )
-
-    # ------------------------------------------------------------------------------------------------ for the Vault
-
-    def is_openable(self) -> bool:
-        """Whether ordinary transactions lead here without waiting: no interest yet, whole units of debt."""
-        is_fresh = all(index == INDEX_ONE for index in self.indices.values())
-        return is_fresh and all(shares % 100 == 0 for shares in self.debt_shares.values())
-
-    def open_vault(self, *, liquidity: int = 3) -> Vault:
-        """The reference model's Vault with this account in it, opened at kinder prices, one second ago.
-
-        `liquidity`: the lenders supply that many times what is borrowed.
-        """
-        gentle = replace(self.protocol, min_debt_value_wad=0, min_debt_per_asset_wad=0)
-        vault = Vault(gentle, now=OPENED_AT)
-        for asset in self.assets:
-            vault.list_asset(asset, WAD)
-        for n in self.debt_shares:
-            vault.set_price(n, 1)
-        for n, amount in self.collateral.items():
-            vault.set_price(n, 10**30)
-            vault.deposit_collateral(ACCOUNT.owner, ACCOUNT, n, amount)
-        for n, shares in self.debt_shares.items():
-            vault.supply("lender", n, max(1, shares // 100 * liquidity))
-            vault.borrow(ACCOUNT.owner, ACCOUNT, n, shares // 100)
-        for n, price in enumerate(self.prices_wad):
-            vault.set_price(n, price)
-        vault.set_parameters(self.protocol)
-        vault.advance_to(OPENED_AT + 1)
-        return vault
-
-
-def try_plan(world: World) -> Plan | str:
-    """The plan, or the name of the error that refuses it."""
-    try:
-        return world.plan()
-    except ModelRevert as revert:
-        return revert.name
 
 
 def make_world(random: Random, aim: str | None = None) -> World:

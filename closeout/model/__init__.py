@@ -35,6 +35,7 @@ from closeout.model._positions import (
     selected_debts,
     take_snapshot,
 )
+from closeout.model._quotes import Quote, Status
 from closeout.model._rebalancing import Payment, Rebalancing
 from closeout.model._requests import CloseOutRequest, CloseOutResult, WriteOffResult
 from closeout.model._reverts import ModelRevert
@@ -82,12 +83,14 @@ __all__ = [
     "Plan",
     "Position",
     "ProtocolParameters",
+    "Quote",
     "RateParameters",
     "Rebalancing",
     "Regime",
     "RepaidLeg",
     "SeizedLeg",
     "Snapshot",
+    "Status",
     "Terms",
     "Times",
     "Vault",

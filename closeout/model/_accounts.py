@@ -110,7 +110,7 @@ class Accounts(Markets):
         return Position(collaterals, {debt.asset_id: debt.units for debt in self._debts(account)})
 
     def health_of(self, account: AccountId) -> Health:
-        """WAD sums of an account: collateral down, debt up."""
+        """WAD sums of an account at the prices that decide: collateral down, debt up."""
         value = power = weighted = 0
         for collateral in self._collaterals(account):
             worth = collateral.value
@@ -247,7 +247,15 @@ class Accounts(Markets):
         self._require_initial_margin(account)
         self._require_minimum_debt(account, self._header(account))
 
+    def _require_fresh(self, account: AccountId) -> None:
+        """Every price of the account is fresh. Raises PriceNotFresh(assetId)."""
+        header = self._header(account)
+        for asset_id in (*header.collateral_ids, *header.debt_ids):
+            if not self._quotes[asset_id].is_fresh:
+                raise ModelRevert("PriceNotFresh", asset_id)
+
     def _require_initial_margin(self, account: AccountId) -> None:
+        self._require_fresh(account)
         power = sum(c.value * self._assets[c.asset_id].ltv_bps for c in self._collaterals(account))
         owed = sum(debt.value for debt in self._debts(account))
         if owed * BPS > power:

@@ -25,7 +25,11 @@ class Regime(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a close-out aims for. Rates and health factors in WAD, values in RAY."""
+    """What a close-out aims for. Rates and health factors in WAD, values in RAY.
+
+    `max_seized_value` is for the restorative regime alone. `is_covered`: collateral covers the debt at the prices that
+    decide, so that none may be written off.
+    """
 
     target_health_factor_wad: int
     bonus_floor_wad: int
@@ -35,8 +39,9 @@ class Terms:
     min_debt_value: int
     fill_wad: int = WAD
     max_seized_value: int = MAX_UINT256
-    is_backstop: bool = False
     fixed_penalty_wad: int = 0
+    is_backstop: bool = False
+    is_covered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,31 +122,57 @@ def incentive_of(snapshot: Snapshot, basket_rate_wad: int) -> Incentive:
 
 
 def admit_set(snapshot: Snapshot, terms: Terms, own: Incentive, whole: Incentive) -> Incentive:
-    """The incentive factor of a smaller set, where a liquidator gains nothing by picking it (section 4).
+    """The incentive factor of a set (section 4): a liquidator gains nothing by picking a smaller one, and no collateral
+    without a price is paid for.
 
     Raises PenaltyBelowFloor(rate, floor) and SetSellsTooMuch(sold, most), WAD.
     """
-    if snapshot.is_whole_collateral:
+    if not snapshot.is_whole_collateral:
+        own = _at_most(own, _no_dearer(snapshot, terms, whole))
+    elif snapshot.priced_collateral_value == snapshot.collateral_value:
         return own
-    set_value = snapshot.set_collateral_value
-    tau = mul_div_down(snapshot.set_weighted_collateral, _WEIGHT, set_value)
-    tau_whole = mul_div_down(snapshot.weighted_collateral, _WEIGHT, snapshot.collateral_value)
-    target = terms.target_health_factor_wad
-    headroom = target - tau_whole - mul_div_down(whole.rate_wad, tau_whole - tau, WAD)
-    most_rate = mul_div_down(whole.rate_wad, target - tau, headroom)
-    if own.rate_wad > most_rate:
-        own = Incentive(WAD + most_rate, WAD, most_rate)
+    if snapshot.priced_collateral_value < snapshot.collateral_value:
+        own = _at_most(own, _within_health(snapshot))
     if own.rate_wad < terms.bonus_floor_wad:
-        raise ModelRevert("PenaltyBelowFloor", own.rate_wad, terms.bonus_floor_wad)
-    sold = mul_div_down(own.of_repaid(snapshot.set_weighted_collateral), _WEIGHT, set_value)
+        raise ModelRevert("PenaltyBelowFloor", max(0, own.rate_wad), terms.bonus_floor_wad)
+    if not snapshot.is_whole_collateral:
+        _require_no_more_sold(snapshot, terms, own, whole)
+    return own
+
+
+def _at_most(incentive: Incentive, rate_wad: int) -> Incentive:
+    return Incentive(WAD + rate_wad, WAD, rate_wad) if incentive.rate_wad > rate_wad else incentive
+
+
+def _no_dearer(snapshot: Snapshot, terms: Terms, whole: Incentive) -> int:
+    """The rate at which a smaller set costs in total what the whole account would, WAD, rounded down."""
+    target = terms.target_health_factor_wad
+    tau = mul_div_down(snapshot.set_weighted_collateral, _WEIGHT, snapshot.set_collateral_value)
+    tau_whole = mul_div_down(snapshot.priced_weighted_collateral, _WEIGHT, snapshot.priced_collateral_value)
+    headroom = target - tau_whole - mul_div_down(whole.rate_wad, tau_whole - tau, WAD)
+    return mul_div_down(whole.rate_wad, target - tau, headroom)
+
+
+def _within_health(snapshot: Snapshot) -> int:
+    """The rate at which the set weighs as much as what it repays: above, the health factor falls. WAD, rounded down.
+
+    A set without any weight takes none away, at no rate.
+    """
+    if not snapshot.set_weighted_collateral:
+        return MAX_UINT256
+    tau = mul_div_up(snapshot.set_weighted_collateral, _WEIGHT, snapshot.set_collateral_value)
+    return mul_div_down(snapshot.health_factor_wad, WAD, tau) - WAD
+
+
+def _require_no_more_sold(snapshot: Snapshot, terms: Terms, own: Incentive, whole: Incentive) -> None:
+    sold = mul_div_down(own.of_repaid(snapshot.set_weighted_collateral), _WEIGHT, snapshot.set_collateral_value)
     if terms.is_backstop:
         most = snapshot.health_factor_wad
     else:
-        weighted_sold = mul_div_up(snapshot.weighted_collateral, whole.p, whole.q)
-        most = mul_div_up(weighted_sold, _WEIGHT, snapshot.collateral_value)
+        weighted_sold = mul_div_up(snapshot.priced_weighted_collateral, whole.p, whole.q)
+        most = mul_div_up(weighted_sold, _WEIGHT, snapshot.priced_collateral_value)
     if sold > most:
         raise ModelRevert("SetSellsTooMuch", sold, most)
-    return own
 
 
 def plan_close_out(snapshot: Snapshot, terms: Terms) -> Plan:
@@ -161,7 +192,9 @@ def plan_close_out(snapshot: Snapshot, terms: Terms) -> Plan:
         whole_rate = own_rate = terms.fixed_penalty_wad
     else:
         position = curve_position(health, terms)
-        whole_rate = basket_rate(snapshot.bonus_weighted_collateral, snapshot.collateral_value, position, floor)
+        whole_rate = basket_rate(
+            snapshot.priced_bonus_weighted_collateral, snapshot.priced_collateral_value, position, floor
+        )
         own_rate = basket_rate(snapshot.set_bonus_weighted_collateral, snapshot.set_collateral_value, position, floor)
 
     regime = regime_of(snapshot, whole_rate, floor)
@@ -170,8 +203,7 @@ def plan_close_out(snapshot: Snapshot, terms: Terms) -> Plan:
 
     incentive = admit_set(snapshot, terms, incentive_of(snapshot, own_rate), incentive_of(snapshot, whole_rate))
     most = _without_dust(snapshot, terms, incentive, _largest(snapshot, terms, incentive))
-    has_size_limit = regime is Regime.RESTORATIVE and health >= terms.health_for_max_bonus_wad
-    amount = _filled(snapshot, terms, incentive, most, has_size_limit)
+    amount = _filled(snapshot, terms, incentive, most, has_size_limit=regime is Regime.RESTORATIVE)
 
     return Plan(
         regime=regime,
@@ -246,11 +278,11 @@ def _plan_terminal(snapshot: Snapshot, terms: Terms) -> Plan:
     if terms.fill_wad < WAD:
         seized = mul_div_down(seized, terms.fill_wad, WAD)
         extinguished = mul_div_down(extinguished, terms.fill_wad, WAD)
-    factor = WAD + terms.bonus_floor_wad
+    repaid = min(extinguished, mul_div_up(seized, WAD, WAD + terms.bonus_floor_wad))
     return Plan(
         regime=Regime.TERMINAL,
         penalty_rate_wad=terms.bonus_floor_wad,
-        repaid_value=min(extinguished, mul_div_up(seized, WAD, factor)),
+        repaid_value=repaid,
         seized_value=seized,
-        extinguished_value=extinguished,
+        extinguished_value=repaid if terms.is_covered else extinguished,
     )

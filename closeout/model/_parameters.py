@@ -54,6 +54,7 @@ class ProtocolParameters:
     call_lifetime: int = 7 * _DAY
     backstop_delay: int = 2 * _DAY
     bucket_minimum_wad: int = 0
+    degraded_refill_wad: int = WAD // 4
     max_target_health_factor_wad: int = 2 * WAD
 
     def __post_init__(self) -> None:
@@ -75,6 +76,8 @@ class ProtocolParameters:
         for name in ("min_debt_value_wad", "min_debt_per_asset_wad", "dust_value_wad"):
             value = getattr(self, name)
             _require(0 <= value < 2**128, name, value, "between 0 and 2^128")
+        refill = self.degraded_refill_wad
+        _require(0 <= refill <= WAD, "degraded_refill_wad", refill, "between 0 and 1")
         _require(0 <= self.hard_floor_wad <= WAD, "hard_floor_wad", self.hard_floor_wad, "between 0 and 1")
         for name in ("grace_period", "call_lifetime", "backstop_delay"):
             value = getattr(self, name)

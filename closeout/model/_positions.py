@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from closeout.model._quotes import Status
 from closeout.model._rounding import MAX_UINT256
 from closeout.units import WAD
 
@@ -23,7 +24,10 @@ _POWERS: tuple[int, ...] = tuple(10**n for n in range(64))
 
 @dataclass(frozen=True, slots=True)
 class CollateralPosition:
-    """One collateral of one account, at one price (WAD per whole token)."""
+    """One collateral of one account, at the price that decides (WAD per whole token).
+
+    `exchange_wad`: what it is exchanged at where its price is degraded.
+    """
 
     asset_id: int
     amount: int
@@ -31,22 +35,34 @@ class CollateralPosition:
     decimals: int
     threshold_bps: int
     max_bonus_bps: int
+    status: Status = Status.FRESH
+    exchange_wad: int = 0
 
     @property
     def value(self) -> int:
         """RAY, rounded down."""
         return units_value(self.amount, self.price_wad, self.decimals)
 
+    @property
+    def exchanged(self) -> CollateralPosition:
+        """The same at the price that amounts are exchanged at."""
+        return self if self.status is Status.FRESH else replace(self, price_wad=self.exchange_wad)
+
 
 @dataclass(frozen=True, slots=True)
 class DebtPosition:
-    """One debt of one account, at one index (17 decimals) and one price (WAD per whole token)."""
+    """One debt of one account, at one index (17 decimals) and the price that decides (WAD per whole token).
+
+    `exchange_wad`: what it is exchanged at where its price is degraded.
+    """
 
     asset_id: int
     shares: int
     index: int
     price_wad: int
     decimals: int
+    status: Status = Status.FRESH
+    exchange_wad: int = 0
 
     @property
     def value(self) -> int:
@@ -58,20 +74,34 @@ class DebtPosition:
         """Token units, rounded up."""
         return debt_units_up(self.shares, self.index)
 
+    @property
+    def exchanged(self) -> DebtPosition:
+        """The same at the price that amounts are exchanged at."""
+        return self if self.status is Status.FRESH else replace(self, price_wad=self.exchange_wad)
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Sums over one account and over the sets of a request. Values in RAY, weighted values in RAY times bps."""
+    """Sums over one account, over its collateral that has a price, and over the sets of a request.
+
+    Values in RAY, weighted values in RAY times bps.
+    """
 
     collateral_value: int
     weighted_collateral: int
-    bonus_weighted_collateral: int
     debt_value: int
+    priced_collateral_value: int
+    priced_weighted_collateral: int
+    priced_bonus_weighted_collateral: int
     set_collateral_value: int
     set_weighted_collateral: int
     set_bonus_weighted_collateral: int
     set_debt_value: int
-    is_whole_collateral: bool
+
+    @property
+    def is_whole_collateral(self) -> bool:
+        """The set holds all the value that has a price: collateral without value is in no set."""
+        return self.set_collateral_value == self.priced_collateral_value
 
     @property
     def health_factor_wad(self) -> int:
@@ -122,45 +152,56 @@ def take_snapshot(
 ) -> Snapshot:
     """Sums over an account's positions; sets are asset ids, None meaning all.
 
-    Exact sums, so the order of the positions cannot matter. Collateral worth 0 is part of no set; what a set names and
-    the account does not hold is ignored.
+    What is in a set counts at the price it is exchanged at, everything else at the price that decides. Exact sums, so
+    the order of the positions cannot matter.
     """
-    value = weighted = bonus_weighted = set_value = set_weighted = set_bonus_weighted = 0
+    value = weighted = priced_value = priced_weighted = priced_bonus_weighted = 0
+    set_value = set_weighted = set_bonus_weighted = 0
     for collateral in collaterals:
-        worth = collateral.value
+        has_price = collateral.status is not Status.MISSING
+        taken = collateral.exchanged.value if has_price else 0
+        is_taken = taken > 0 and (collateral_set is None or collateral.asset_id in collateral_set)
+        worth = taken if is_taken else collateral.value
         value += worth
         weighted += worth * collateral.threshold_bps
-        bonus_weighted += worth * collateral.max_bonus_bps
-        if collateral_set is None or collateral.asset_id in collateral_set:
+        if has_price:
+            priced_value += worth
+            priced_weighted += worth * collateral.threshold_bps
+            priced_bonus_weighted += worth * collateral.max_bonus_bps
+        if is_taken:
             set_value += worth
             set_weighted += worth * collateral.threshold_bps
             set_bonus_weighted += worth * collateral.max_bonus_bps
     owed = set_owed = 0
     for debt in debts:
-        worth = debt.value
+        is_taken = debt.status is not Status.MISSING and (debt_set is None or debt.asset_id in debt_set)
+        worth = debt.exchanged.value if is_taken else debt.value
         owed += worth
-        if debt_set is None or debt.asset_id in debt_set:
+        if is_taken:
             set_owed += worth
     return Snapshot(
         collateral_value=value,
         weighted_collateral=weighted,
-        bonus_weighted_collateral=bonus_weighted,
         debt_value=owed,
+        priced_collateral_value=priced_value,
+        priced_weighted_collateral=priced_weighted,
+        priced_bonus_weighted_collateral=priced_bonus_weighted,
         set_collateral_value=set_value,
         set_weighted_collateral=set_weighted,
         set_bonus_weighted_collateral=set_bonus_weighted,
         set_debt_value=set_owed,
-        is_whole_collateral=set_value == value,
     )
 
 
 def selected_collaterals(
-    collaterals: Sequence[CollateralPosition], collateral_set: frozenset[int] | None
+    collaterals: Iterable[CollateralPosition], collateral_set: frozenset[int] | None
 ) -> list[CollateralPosition]:
-    """The positions that a set holds: named, and worth something."""
-    return [c for c in collaterals if (collateral_set is None or c.asset_id in collateral_set) and c.value]
+    """The positions that a set holds, at exchange prices: named, with a price, and worth something at it."""
+    named = (c.exchanged for c in collaterals if collateral_set is None or c.asset_id in collateral_set)
+    return [c for c in named if c.status is not Status.MISSING and c.value]
 
 
-def selected_debts(debts: Sequence[DebtPosition], debt_set: frozenset[int] | None) -> list[DebtPosition]:
-    """The debts that a set holds."""
-    return [d for d in debts if debt_set is None or d.asset_id in debt_set]
+def selected_debts(debts: Iterable[DebtPosition], debt_set: frozenset[int] | None) -> list[DebtPosition]:
+    """The debts that a set holds, at exchange prices: named, and with a price."""
+    named = (d.exchanged for d in debts if debt_set is None or d.asset_id in debt_set)
+    return [d for d in named if d.status is not Status.MISSING]

@@ -10,11 +10,13 @@ from closeout.model._ledger import AccountId, BucketState, Deleverage, Header
 from closeout.model._positions import (
     CollateralPosition,
     DebtPosition,
+    Snapshot,
     health_factor,
     selected_collaterals,
     selected_debts,
     take_snapshot,
 )
+from closeout.model._quotes import Status
 from closeout.model._rebalancing import Rebalances
 from closeout.model._requests import CloseOutRequest, CloseOutResult
 from closeout.model._reverts import ModelRevert
@@ -26,14 +28,35 @@ from closeout.units import WAD
 
 @dataclass(slots=True)
 class Prepared:
-    """An account, the plan for it and every leg by asset id; no plan where the account is only put on call."""
+    """An account at deciding prices, the plan for it and every leg by asset id.
+
+    No plan where it is only put on call.
+    """
 
     collaterals: list[CollateralPosition]
     debts: list[DebtPosition]
-    health_before: int
     plan: Plan | None = None
     seized: dict[int, SeizedLeg] = field(default_factory=dict)
     extinguished: dict[int, Extinction] = field(default_factory=dict)
+
+    @property
+    def collateral_value(self) -> int:
+        """Before the close-out, RAY."""
+        return sum(c.value for c in self.collaterals)
+
+    @property
+    def debt_value(self) -> int:
+        """Before the close-out, RAY."""
+        return sum(debt.value for debt in self.debts)
+
+    @property
+    def health_before(self) -> int:
+        """Health factor before the close-out, WAD, rounded down."""
+        return health_factor(sum(c.value * c.threshold_bps for c in self.collaterals), self.debt_value)
+
+    def is_insolvent(self, bonus_floor_wad: int) -> bool:
+        """Whether collateral is worth less than the debts and the smallest penalty."""
+        return self.collateral_value * WAD < self.debt_value * (WAD + bonus_floor_wad)
 
     def collaterals_left(self) -> list[CollateralPosition]:
         """Collaterals after the close-out."""
@@ -85,41 +108,57 @@ class Preparation(Rebalances):
         if header.acted_at == self._now:
             raise ModelRevert("AccountActedNow", self._now)
 
-        collaterals, debts = self._collaterals(request.account), self._debts(request.account)
-        snapshot = take_snapshot(collaterals, debts, request.collaterals, request.debts)
-        health = snapshot.health_factor_wad
-        prepared = Prepared(collaterals, debts, health)
-        opt_in = None
+        prepared = Prepared(self._collaterals(request.account), self._debts(request.account))
+        health, opt_in = prepared.health_before, None
         if health >= WAD:
             opt_in = self._deleverage_of(request.account, health)
         elif self._is_call_due(header, health):
             return prepared
+        self._plan(request, prepared, opt_in)
+        return prepared
+
+    def _plan(self, request: CloseOutRequest, prepared: Prepared, opt_in: Deleverage | None) -> None:
+        """The plan, and what it comes to in token units."""
+        snapshot = take_snapshot(prepared.collaterals, prepared.debts, request.collaterals, request.debts)
         if not snapshot.set_collateral_value or not snapshot.set_debt_value:
             raise ModelRevert("EmptySet")
-
-        selected = selected_collaterals(collaterals, request.collaterals)
-        limit = self._bucket_limit(selected, snapshot.set_collateral_value)
-        plan = plan_close_out(snapshot, self._terms(request, header, limit, opt_in))
-        prepared.plan = plan
-        chosen = selected_debts(debts, request.debts)
-        minimum = self._parameters.min_debt_value_wad * RAY_PER_WAD
-        plan, prepared.extinguished = extinguish_all(
-            debts,
-            chosen,
-            plan,
-            snapshot,
-            min_debt_value=minimum,
-            fixed_penalty_wad=opt_in.penalty_wad if opt_in else 0,
-        )
-        fee_share = 0 if opt_in else self._parameters.fee_share_wad
-        for collateral in selected:
-            leg = seize(collateral, plan, snapshot, fee_share, self._parameters.bonus_floor_wad)
-            prepared.seized[leg.asset_id] = leg
-        if plan.regime is Regime.TERMINAL and prepared.debts_left():
+        seizable = selected_collaterals(prepared.collaterals, request.collaterals)
+        chosen = selected_debts(prepared.debts, request.debts)
+        terms = self._terms(request, prepared, opt_in)
+        if Status.DEGRADED in {c.status for c in seizable} | {debt.status for debt in chosen}:
+            terms = replace(terms, target_health_factor_wad=WAD, min_debt_value=0)
+        if opt_in is None and prepared.health_before >= terms.health_for_max_bonus_wad:
+            terms = replace(terms, max_seized_value=self._bucket_limit(seizable, snapshot.set_collateral_value))
+        prepared.plan = plan_close_out(snapshot, terms)
+        self._settle(prepared, snapshot, terms, prepared.plan, seizable, chosen)
+        if not terms.is_covered and prepared.debts_left():
             value_left = sum(c.value for c in prepared.collaterals_left())
             if value_left < self._parameters.dust_value_wad * RAY_PER_WAD:
                 prepared.write_off_rest()
-        return prepared
+
+    def _settle(
+        self,
+        prepared: Prepared,
+        snapshot: Snapshot,
+        terms: Terms,
+        plan: Plan,
+        seizable: list[CollateralPosition],
+        chosen: list[DebtPosition],
+    ) -> None:
+        taken = {debt.asset_id: debt for debt in chosen}
+        plan, prepared.extinguished = extinguish_all(
+            [taken.get(debt.asset_id, debt) for debt in prepared.debts],
+            chosen,
+            plan,
+            snapshot,
+            min_debt_value=terms.min_debt_value,
+            fixed_penalty_wad=terms.fixed_penalty_wad,
+            is_covered=terms.is_covered,
+        )
+        fee_share = 0 if terms.fixed_penalty_wad else self._parameters.fee_share_wad
+        for collateral in seizable:
+            leg = seize(collateral, plan, snapshot, fee_share, terms.bonus_floor_wad)
+            prepared.seized[leg.asset_id] = leg
 
     def _is_call_due(self, header: Header, health: int) -> bool:
         """Whether grace applies and the account is not on call yet. Raises GracePeriodRunning(endsAt, timestamp)."""
@@ -137,29 +176,39 @@ class Preparation(Rebalances):
         return header.called_at != 0 and self._now <= header.called_at + self._parameters.call_lifetime
 
     def _deleverage_of(self, account: AccountId, health: int) -> Deleverage:
-        """The owner's opt-in, where his trigger is reached. Raises AccountHealthy(H)."""
+        """The owner's opt-in, where his trigger is reached. Raises AccountHealthy(H) and PriceNotFresh(assetId)."""
         opt_in = self._ledger.deleverages.get(account)
         if opt_in is None or health >= opt_in.trigger_health_factor_wad:
             raise ModelRevert("AccountHealthy", health)
+        self._require_fresh(account)
         return opt_in
 
-    def _terms(self, request: CloseOutRequest, header: Header, limit: int, opt_in: Deleverage | None) -> Terms:
-        parameters = self._parameters
+    def _terms(self, request: CloseOutRequest, prepared: Prepared, opt_in: Deleverage | None) -> Terms:
+        parameters, header = self._parameters, self._header(request.account)
         is_backstop = self._is_on_call(header) and self._now > header.called_at + parameters.backstop_delay
         return Terms(
-            target_health_factor_wad=(
-                opt_in.target_health_factor_wad if opt_in else parameters.target_health_factor_wad
-            ),
+            target_health_factor_wad=opt_in.target_health_factor_wad if opt_in else self._target(prepared),
             bonus_floor_wad=parameters.bonus_floor_wad,
             min_bonus_fraction_wad=parameters.min_bonus_fraction_wad,
             health_for_max_bonus_wad=parameters.health_for_max_bonus_wad,
             steepness_wad=parameters.steepness_wad,
             min_debt_value=parameters.min_debt_value_wad * RAY_PER_WAD,
             fill_wad=request.fill_wad,
-            max_seized_value=MAX_UINT256 if opt_in else limit,
-            is_backstop=is_backstop,
             fixed_penalty_wad=opt_in.penalty_wad if opt_in else 0,
+            is_backstop=is_backstop,
+            is_covered=not prepared.is_insolvent(parameters.bonus_floor_wad),
         )
+
+    def _target(self, prepared: Prepared) -> int:
+        """`h*` of a set whose prices are all fresh: deeper where what the account holds is volatile. WAD."""
+        target = self._parameters.target_health_factor_wad
+        value = raised = 0
+        for collateral in prepared.collaterals:
+            if collateral.status is not Status.MISSING:
+                own = max(target, self._volatility_targets.get(collateral.asset_id, target))
+                value += collateral.value
+                raised += collateral.value * (own - target)
+        return target + raised // value if value else target
 
     def _bucket_limit(self, selected: list[CollateralPosition], set_value: int) -> int:
         """The largest value that the size buckets of the selected collaterals let a close-out seize, RAY."""
@@ -175,10 +224,11 @@ class Preparation(Rebalances):
 
     def _bucket_used(self, asset_id: int) -> int:
         """Value taken out of a collateral's bucket and not refilled by now, WAD."""
-        state = self._ledger.buckets.get(asset_id, BucketState())
-        bucket = self._assets[asset_id].bucket
-        refilled = bucket.refill_wad * (self._now - state.at) if bucket else 0
-        return max(0, state.used_wad - refilled)
+        state, bucket = self._ledger.buckets.get(asset_id, BucketState()), self._assets[asset_id].bucket
+        refill = bucket.refill_wad if bucket else 0
+        if not self._quotes[asset_id].is_fresh:
+            refill = mul_div_down(refill, self._parameters.degraded_refill_wad, WAD)
+        return max(0, state.used_wad - refill * (self._now - state.at))
 
     def _result_of(self, request: CloseOutRequest, prepared: Prepared) -> CloseOutResult:
         """Raises SlippageExceeded(collateralId, debtId)."""

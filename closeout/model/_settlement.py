@@ -73,9 +73,14 @@ def seize(
     return SeizedLeg(collateral.asset_id, seized, mul_div_down(seized, fee_rate, WAD + rate))
 
 
-def extinguish(debt: DebtPosition, plan: Plan, snapshot: Snapshot, *, rounds_up: bool = True) -> Extinction:
-    """Units repaid and bad debt of one selected debt, and the shares burnt."""
-    if plan.regime is Regime.TERMINAL:
+def extinguish(
+    debt: DebtPosition, plan: Plan, snapshot: Snapshot, *, rounds_up: bool = True, is_covered: bool = False
+) -> Extinction:
+    """Units repaid and bad debt of one selected debt, and the shares burnt.
+
+    `is_covered`: the account is solvent at the prices that decide, so that nothing is written off.
+    """
+    if plan.regime is Regime.TERMINAL and not is_covered:
         return _extinguish_terminal(debt, plan, snapshot)
     shares, index, units = debt.shares, debt.index, debt.units
     if rounds_up:
@@ -110,13 +115,14 @@ def extinguish_all(
     *,
     min_debt_value: int,
     fixed_penalty_wad: int = 0,
+    is_covered: bool = False,
 ) -> tuple[Plan, dict[int, Extinction]]:
     """What disappears of each of the `chosen` of an account's `debts`; the plan, with what is to be seized for it.
 
-    Repaid is rounded up, or down where that would leave debt worth less than `min_debt_value` (RAY). Raises
-    NothingToClose().
+    All as the close-out counts them. Repaid is rounded up, or down where that would leave debt worth less than
+    `min_debt_value` (RAY). Raises NothingToClose().
     """
-    gone = {debt.asset_id: extinguish(debt, plan, snapshot) for debt in chosen}
+    gone = {debt.asset_id: extinguish(debt, plan, snapshot, is_covered=is_covered) for debt in chosen}
     if plan.regime is not Regime.TERMINAL and snapshot.debt_value >= min_debt_value:
         left = sum(_without(debt, gone).value for debt in debts)
         if 0 < left < min_debt_value:

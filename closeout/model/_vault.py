@@ -49,11 +49,9 @@ class Vault(Preparation):
     def write_off(self, caller: str, account: AccountId) -> WriteOffResult:
         """Ends an insolvent account whose collateral is worth less than `dust_value`. Anyone may."""
         with self._ledger.transaction():
-            health = self.health_of(account).health_factor_wad
-            prepared = Prepared(self._collaterals(account), self._debts(account), health)
-            value = sum(c.value for c in prepared.collaterals)
-            owed = sum(debt.value for debt in prepared.debts)
-            if value * WAD >= owed * (WAD + self._parameters.bonus_floor_wad):
+            prepared = Prepared(self._collaterals(account), self._debts(account))
+            value, owed = prepared.collateral_value, prepared.debt_value
+            if not prepared.is_insolvent(self._parameters.bonus_floor_wad):
                 raise ModelRevert("AccountNotInsolvent", value // RAY_PER_WAD, div_up(owed, RAY_PER_WAD))
             dust = self._parameters.dust_value_wad
             if value >= dust * RAY_PER_WAD:
@@ -153,6 +151,6 @@ class Vault(Preparation):
         for collateral in prepared.collaterals:
             asset_id = collateral.asset_id
             if asset_id in prepared.seized and self._assets[asset_id].bucket is not None:
-                value = replace(collateral, amount=prepared.seized[asset_id].seized).value
+                value = replace(collateral.exchanged, amount=prepared.seized[asset_id].seized).value
                 used = self._bucket_used(asset_id) + value // RAY_PER_WAD
                 self._ledger.put(self._ledger.buckets, asset_id, BucketState(used, self._now))

@@ -14,7 +14,9 @@ from closeout.model._parameters import (
     ProtocolParameters,
 )
 from closeout.model._positions import CollateralPosition, DebtPosition
+from closeout.model._quotes import Quote, Status
 from closeout.model._reverts import ModelRevert
+from closeout.units import WAD
 
 INSURANCE_FUND = "insurance fund"
 PENALTY_SPLITTER = "penalty splitter"
@@ -32,7 +34,8 @@ class VaultBase:
             raise ParameterOutOfBounds("now", now, "a time above 0")
         self._parameters = parameters
         self._assets: list[AssetParameters] = []
-        self._prices: list[int] = []
+        self._quotes: list[Quote] = []
+        self._volatility_targets: dict[int, int] = {}
         self._now = now
         self._paused_borrowing: frozenset[int] = frozenset()
         self._paused_withdrawing: frozenset[int] = frozenset()
@@ -67,7 +70,7 @@ class VaultBase:
         asset.check_with(self._parameters)
         asset_id = len(self._assets)
         self._assets.append(asset)
-        self._prices.append(0)
+        self._quotes.append(Quote.missing(0))
         self.set_price(asset_id, price_wad)
         self._ledger.markets[asset_id] = Market(accrued_at=self._now)
         return asset_id
@@ -79,15 +82,47 @@ class VaultBase:
         self._parameters = parameters
 
     def set_price(self, asset_id: int, price_wad: int) -> None:
-        """Sets the price of a whole token, WAD. Raises ParameterOutOfBounds unless above 0 and at most 1e12 USD."""
-        if not 0 < price_wad <= MAX_PRICE_WAD:
-            raise ParameterOutOfBounds(f"{self._asset(asset_id).name}.price", price_wad, "above 0, at most 1e12 USD")
-        self._prices[asset_id] = price_wad
+        """Sets a fresh price of a whole token, WAD. Raises ParameterOutOfBounds unless above 0, at most 1e12 USD."""
+        self.set_quote(asset_id, Quote.fresh(price_wad))
+
+    def set_quote(self, asset_id: int, quote: Quote) -> None:
+        """Sets what is known of a price. Raises ParameterOutOfBounds.
+
+        A price is above 0 and at most 1e12 USD. In doubt, collateral counts at no less than debt, and what is exchanged
+        lies between the two; a missing collateral may be cut to nothing.
+        """
+        name, low, high = f"{self._asset(asset_id).name}.price", quote.debt_wad, quote.collateral_wad
+        if not 0 < low <= MAX_PRICE_WAD:
+            raise ParameterOutOfBounds(name, low, "above 0, at most 1e12 USD")
+        if quote.status is Status.MISSING:
+            if not 0 <= high <= low:
+                raise ParameterOutOfBounds(name, high, f"at most the last good price, {low}")
+        elif not low <= high <= MAX_PRICE_WAD:
+            raise ParameterOutOfBounds(name, high, f"at least {low}, at most 1e12 USD")
+        elif not low <= quote.exchange_wad <= high:
+            raise ParameterOutOfBounds(name, quote.exchange_wad, f"between {low} and {high}")
+        self._quotes[asset_id] = quote
+
+    def quote_of(self, asset_id: int) -> Quote:
+        """What is known of the price of one whole token."""
+        self._asset(asset_id)
+        return self._quotes[asset_id]
 
     def price_of(self, asset_id: int) -> int:
-        """Price of one whole token, WAD."""
+        """Price of one whole token that amounts are exchanged at, WAD; the last good one where it is missing."""
+        quote = self.quote_of(asset_id)
+        return quote.debt_wad if quote.status is Status.MISSING else quote.exchange_wad
+
+    def set_volatility_target(self, asset_id: int, target_wad: int | None) -> None:
+        """What the volatility oracle says an account of this collateral alone should end at; None: nothing."""
         self._asset(asset_id)
-        return self._prices[asset_id]
+        if target_wad is None:
+            self._volatility_targets.pop(asset_id, None)
+            return
+        most = self._parameters.max_target_health_factor_wad
+        if not WAD <= target_wad <= most:
+            raise ParameterOutOfBounds(f"{self._assets[asset_id].name}.target", target_wad, f"between 1 and {most}")
+        self._volatility_targets[asset_id] = target_wad
 
     def advance_to(self, now: int) -> None:
         """Moves the clock; never back."""
@@ -152,31 +187,38 @@ class VaultBase:
         self._ledger.add(self._ledger.balances, asset_id, -amount)
 
     def _collaterals(self, account: AccountId) -> list[CollateralPosition]:
-        """The account's collaterals at this second's prices, in ascending asset ids."""
+        """The account's collaterals at this second's deciding prices, in ascending asset ids."""
         positions = []
         for asset_id in self._header(account).collateral_ids:
-            asset = self._assets[asset_id]
+            asset, quote = self._assets[asset_id], self._quotes[asset_id]
             positions.append(
                 CollateralPosition(
                     asset_id,
                     self._ledger.collateral[account, asset_id],
-                    self._prices[asset_id],
+                    quote.collateral_wad,
                     asset.decimals,
                     asset.liquidation_threshold_bps,
                     asset.max_bonus_bps,
+                    quote.status,
+                    quote.exchange_wad,
                 )
             )
         return positions
 
     def _debts(self, account: AccountId) -> list[DebtPosition]:
-        """The account's debts, accrued to this second, at its prices, in ascending asset ids."""
-        return [
-            DebtPosition(
-                asset_id,
-                self._ledger.debt_shares[account, asset_id],
-                self._accrued(asset_id).index,
-                self._prices[asset_id],
-                self._assets[asset_id].decimals,
+        """The account's debts, accrued to this second, at its deciding prices, in ascending asset ids."""
+        positions = []
+        for asset_id in self._header(account).debt_ids:
+            quote = self._quotes[asset_id]
+            positions.append(
+                DebtPosition(
+                    asset_id,
+                    self._ledger.debt_shares[account, asset_id],
+                    self._accrued(asset_id).index,
+                    quote.debt_wad,
+                    self._assets[asset_id].decimals,
+                    quote.status,
+                    quote.exchange_wad,
+                )
             )
-            for asset_id in self._header(account).debt_ids
-        ]
+        return positions

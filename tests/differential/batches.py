@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
 from itertools import chain, islice
-from operator import attrgetter
 from typing import Any
 
 from closeout.model import Plan, Regime, Snapshot, Terms
 from closeout.units import WAD
 from tests.support.mathlib import FUNCTIONS
 from tests.support.node import Deployed, Node
+from tests.support.structs import in_words
 
 BATCH = 500
 MAX_TARGET = 2 * WAD
@@ -66,7 +65,8 @@ def evaluate(maths: Deployed, function: str, cases: Sequence[Sequence[int]]) -> 
 
 def ask_engine(harness: Deployed, engine: Deployed, cases: Sequence[tuple[Snapshot, Terms]]) -> list[Answer]:
     """The engine's plan or refusal for each case: the structs of the model are those of interfaces/Types.sol."""
-    rows = [(*_values(Snapshot)(snapshot), *_values(Terms)(terms)) for snapshot, terms in cases]
+    node = harness.node
+    rows = [(*in_words(node, snapshot), *in_words(node, terms)) for snapshot, terms in cases]
     words = call_batched(harness, "plans", [int(engine.address, 16), MAX_TARGET], rows)
     return [_answer(harness.node, row) for row in in_batches(words, PLAN_WORDS + 2 * REFUSAL_WORDS)]
 
@@ -76,11 +76,6 @@ def in_batches(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
     rest = iter(items)
     while batch := tuple(islice(rest, size)):
         yield batch
-
-
-@cache
-def _values(kind: type) -> Any:
-    return attrgetter(*(field.name for field in fields(kind)))
 
 
 def _selectors(contract: Deployed) -> Iterable[tuple[str, str]]:

@@ -1,13 +1,14 @@
-"""A close-out in exact fractions: sections 2 to 5 of the protocol specification and nothing else.
+"""A close-out in exact fractions: sections 2 to 5 and 9 of the protocol specification and nothing else.
 
-Written from the specification alone. It knows no scales, no shares and no rounding, so it can tell whether the
-integer algorithm, the contracts and the reference model compute what the specification says.
+Written from the specification alone (but for what a collateral without a price does to the penalty: that is told in
+docs/liquidation.md). It knows no scales, no shares and no rounding, so it can tell whether the integer algorithm, the
+contracts and the reference model compute what the specification says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from fractions import Fraction
 
@@ -34,6 +35,15 @@ class Rules:
     health_for_max_bonus: Fraction
     steepness: Fraction
     min_debt_value: Fraction
+    targets: Mapping[int, Fraction] = field(default_factory=dict)
+    """What the volatility oracle says of single collaterals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A price that is not fresh: what the balance is worth at what amounts are exchanged at; None: missing."""
+
+    exchange_value: Fraction | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +110,79 @@ def bonus_part(health: Fraction, rules: Rules) -> Fraction:
 
 
 def close_out(
-    collaterals: Mapping[int, Holding], debts: Mapping[int, Fraction], rules: Rules, request: Request
+    collaterals: Mapping[int, Holding],
+    debts: Mapping[int, Fraction],
+    rules: Rules,
+    request: Request,
+    doubts: Mapping[int, Doubt] | None = None,
 ) -> Verdict:
-    """The verdict of the specification on one account and one request."""
+    """The verdict of the specification on one account and one request. Values are at the prices that decide."""
     comparisons = _Comparisons()
     try:
-        return _close_out(collaterals, debts, rules, request, comparisons)
+        return _close_out(collaterals, debts, rules, request, doubts or {}, comparisons)
     except Refused as refusal:
         return Verdict(refusal=str(refusal), margin=comparisons.margin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """Which assets a request takes, and what every balance counts at: in a set at what it is exchanged at."""
+
+    collaterals: Mapping[int, Holding]
+    debts: Mapping[int, Fraction]
+    seizable: Mapping[int, Holding]
+    priced: Mapping[int, Holding]
+    repayable: Mapping[int, Fraction]
+    is_throttled: bool
+
+    @classmethod
+    def of(
+        cls,
+        collaterals: Mapping[int, Holding],
+        debts: Mapping[int, Fraction],
+        request: Request,
+        doubts: Mapping[int, Doubt],
+    ) -> _Sets:
+        def exchanged(n: int, value: Fraction) -> Fraction | None:
+            return doubts[n].exchange_value if n in doubts else value
+
+        seizable, repayable = {}, {}
+        for n, held in collaterals.items():
+            value = exchanged(n, held.value)
+            if value and (request.collaterals is None or n in request.collaterals):
+                seizable[n] = replace(held, value=value)
+        for n, owed in debts.items():
+            value = exchanged(n, owed)
+            if value is not None and (request.debts is None or n in request.debts):
+                repayable[n] = value
+        counted = {**collaterals, **seizable}
+        missing = {n for n, doubt in doubts.items() if doubt.exchange_value is None}
+        return cls(
+            counted,
+            {**debts, **repayable},
+            seizable,
+            {n: held for n, held in counted.items() if n not in missing},
+            repayable,
+            any(n in doubts for n in (*seizable, *repayable)),
+        )
+
+    def target(self, rules: Rules) -> Fraction:
+        if self.is_throttled:
+            return ONE
+        raised = sum(
+            (held.value * max(rules.targets.get(n, rules.target) - rules.target, 0) for n, held in self.priced.items()),
+            Fraction(0),
+        )
+        value = _total(self.priced)
+        return rules.target + (raised / value if value else 0)
+
+
+def _total(holdings: Mapping[int, Holding]) -> Fraction:
+    return sum((c.value for c in holdings.values()), Fraction(0))
+
+
+def _weighted(holdings: Mapping[int, Holding]) -> Fraction:
+    return sum((c.threshold * c.value for c in holdings.values()), Fraction(0))
 
 
 def _close_out(
@@ -115,43 +190,63 @@ def _close_out(
     debts: Mapping[int, Fraction],
     rules: Rules,
     request: Request,
+    doubts: Mapping[int, Doubt],
     compare: _Comparisons,
 ) -> Verdict:
-    owned = list(collaterals.values())
-    value, debt = sum((c.value for c in owned), Fraction(0)), sum(debts.values(), Fraction(0))
-    if debt == 0:
+    decided_value, decided_debt = _total(collaterals), sum(debts.values(), Fraction(0))
+    if decided_debt == 0:
         raise Refused("AccountHealthy")
-    health = sum((c.threshold * c.value for c in owned), Fraction(0)) / debt
-    if not compare.is_less(health, ONE):
+    decided_health = _weighted(collaterals) / decided_debt
+    if not compare.is_less(decided_health, ONE):
         raise Refused("AccountHealthy")
-    chosen = [
-        c for n, c in collaterals.items() if c.value and (request.collaterals is None or n in request.collaterals)
-    ]
-    set_value = sum((c.value for c in chosen), Fraction(0))
-    set_debt = sum((d for n, d in debts.items() if request.debts is None or n in request.debts), Fraction(0))
+    sets = _Sets.of(collaterals, debts, request, doubts)
+    set_value, set_debt = _total(sets.seizable), sum(sets.repayable.values(), Fraction(0))
     if set_value == 0 or set_debt == 0:
         raise Refused("EmptySet")
+    rules = replace(
+        rules,
+        target=sets.target(rules),
+        min_debt_value=Fraction(0) if sets.is_throttled else rules.min_debt_value,
+    )
 
-    part, floor = bonus_part(health, rules), rules.bonus_floor
-    whole_b, set_b = _basket(owned, value, part, floor), _basket(chosen, set_value, part, floor)
+    value, debt = _total(sets.collaterals), sum(sets.debts.values(), Fraction(0))
+    health = _weighted(sets.collaterals) / debt
+    priced_value, floor = _total(sets.priced), rules.bonus_floor
+    part = bonus_part(health, rules)
+    whole_b, set_b = _basket(sets.priced, part, floor), _basket(sets.seizable, part, floor)
     surplus = value / debt - 1
     if compare.is_less(1 + surplus, 1 + floor):
-        return _terminal(value, debt, set_value, set_debt, rules, request, health, compare)
+        is_covered = not compare.is_less(decided_value, (1 + floor) * decided_debt)
+        terminal = _terminal(value, debt, set_value, set_debt, rules, request, health, compare)
+        if not is_covered:
+            return terminal
+        return replace(terminal, extinguished=terminal.repaid, extinguished_part=terminal.repaid_part)
     regime = "restorative" if compare.is_less(1 + whole_b, 1 + surplus) else "capped"
 
     beta = max(floor, min(set_b, surplus))
-    tau = sum((c.threshold * c.value for c in chosen), Fraction(0)) / set_value
-    if len(chosen) < sum(1 for c in owned if c.value):
-        beta = _admitted(
-            beta, tau, max(floor, min(whole_b, surplus)), health * debt / value, health, rules, request, compare
+    tau = _weighted(sets.seizable) / set_value
+    is_smaller = set_value < priced_value
+    whole_beta, whole_tau = max(floor, min(whole_b, surplus)), _weighted(sets.priced) / priced_value
+    if is_smaller:
+        beta = min(
+            beta,
+            whole_beta * (rules.target - tau) / (rules.target - whole_tau * (1 + whole_beta) + whole_beta * tau),
         )
+    if priced_value < value and tau:
+        beta = min(beta, health / tau - 1)
+    if (is_smaller or priced_value < value) and compare.is_less(1 + beta, 1 + floor):
+        raise Refused("PenaltyBelowFloor")
+    if is_smaller:
+        most_sold = health if request.is_backstop else whole_tau * (1 + whole_beta)
+        if compare.is_less(most_sold, tau * (1 + beta)):
+            raise Refused("SetSellsTooMuch")
 
     wanted = (rules.target * debt - health * debt) / (rules.target - tau * (1 + beta))
     most = min(set_debt, set_value / (1 + beta))
     largest, is_target = _largest(wanted, most, debt, set_debt, set_value, beta, rules, compare)
 
     repaid, is_cut = largest * request.fill, False
-    is_limited = regime == "restorative" and not compare.is_less(health, rules.health_for_max_bonus)
+    is_limited = regime == "restorative" and not compare.is_less(decided_health, rules.health_for_max_bonus)
     if request.size_limit is not None and is_limited:
         is_cut = compare.is_less(request.size_limit, repaid * (1 + beta))
         repaid = min(repaid, request.size_limit / (1 + beta))
@@ -177,30 +272,10 @@ def _close_out(
     )
 
 
-def _basket(holdings: list[Holding], value: Fraction, part: Fraction, floor: Fraction) -> Fraction:
-    mean = sum((c.max_bonus * part * c.value for c in holdings), Fraction(0)) / value if value else Fraction(0)
+def _basket(holdings: Mapping[int, Holding], part: Fraction, floor: Fraction) -> Fraction:
+    value = _total(holdings)
+    mean = sum((c.max_bonus * part * c.value for c in holdings.values()), Fraction(0)) / value if value else Fraction(0)
     return max(floor, mean)
-
-
-def _admitted(
-    beta: Fraction,
-    tau: Fraction,
-    whole_beta: Fraction,
-    whole_tau: Fraction,
-    health: Fraction,
-    rules: Rules,
-    request: Request,
-    compare: _Comparisons,
-) -> Fraction:
-    """The penalty rate of a smaller set, where it is admitted."""
-    cost = whole_beta * (rules.target - tau) / (rules.target - whole_tau * (1 + whole_beta) + whole_beta * tau)
-    beta = min(beta, cost)
-    if compare.is_less(1 + beta, 1 + rules.bonus_floor):
-        raise Refused("PenaltyBelowFloor")
-    most = health if request.is_backstop else whole_tau * (1 + whole_beta)
-    if compare.is_less(most, tau * (1 + beta)):
-        raise Refused("SetSellsTooMuch")
-    return beta
 
 
 def _is_dust(left: Fraction, rules: Rules, debt: Fraction, compare: _Comparisons) -> bool:

@@ -26,7 +26,8 @@ UNVALUED = Fraction(1, 10**27)
 
 def verdict_of(world: World) -> exact.Verdict:
     holdings = {n: h for n, h in world.exact_holdings().items() if h.value >= UNVALUED}
-    return exact.close_out(holdings, world.exact_debts(), world.exact_rules(), world.exact_request())
+    debts, doubts = world.exact_debts(), world.exact_doubts()
+    return exact.close_out(holdings, debts, world.exact_rules(), world.exact_request(), doubts)
 
 
 def agree(world: World) -> str:

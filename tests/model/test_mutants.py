@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from closeout.model import Extinction, Plan, SeizedLeg, Snapshot, Terms, _close_out, _settlement
+from closeout.model import Extinction, Plan, SeizedLeg, Snapshot, Status, Terms, _close_out, _settlement
 from closeout.units import WAD
-from tests import worlds as world_module
+from tests import states
+from tests.doubts import make_doubtful_world
 from tests.model import checks, test_exact
 from tests.worlds import AIMS, make_world
 
@@ -37,7 +38,7 @@ def plan_with(**changes: Callable[[Plan, Snapshot, Terms], Any]) -> Mutation:
 
 
 def leg_with(change: Callable[[Any], Any]) -> Mutation:
-    return lambda original: lambda *arguments: change(original(*arguments))
+    return lambda original: lambda *arguments, **options: change(original(*arguments, **options))
 
 
 def one_more_seized(leg: SeizedLeg) -> SeizedLeg:
@@ -65,8 +66,8 @@ def any_set(original: Any) -> Callable[..., Any]:
 
 
 def fills_double(original: Any) -> Callable[..., Any]:
-    return lambda snapshot, terms, incentive, most, has_limit: replace(
-        original(snapshot, terms, incentive, most, has_limit), seized=most.seized
+    return lambda snapshot, terms, incentive, most, **limit: replace(
+        original(snapshot, terms, incentive, most, **limit), seized=most.seized
     )
 
 
@@ -99,25 +100,25 @@ def bad_debt_first_come(original: Any) -> Callable[..., Plan]:
 MUTANTS: list[tuple[str, object, str, Mutation]] = [
     ("p4", _close_out, "incentive_of", uncapped),
     ("p4", _close_out, "_plan_terminal", all_collateral_for_any_debt),
-    ("p5", checks, "plan_close_out", plan_with(repaid_value=lambda p, s, t: p.repaid_value - p.repaid_value // 10**9)),
+    ("p5", states, "plan_close_out", plan_with(repaid_value=lambda p, s, t: p.repaid_value - p.repaid_value // 10**9)),
     (
         "p5",
-        checks,
+        states,
         "plan_close_out",
         plan_with(seized_value=lambda p, s, t: p.seized_value + 1 + p.seized_value // 10**9),
     ),
-    ("p6", checks, "plan_close_out", plan_with(repaid_value=lambda p, s, t: p.repaid_value + p.repaid_value // 10**5)),
+    ("p6", states, "plan_close_out", plan_with(repaid_value=lambda p, s, t: p.repaid_value + p.repaid_value // 10**5)),
     ("p8", _close_out, "_filled", fills_double),
     ("p12", _settlement, "extinguish", leg_with(some_bad_debt)),
     ("p12", _close_out, "_plan_terminal", plan_with(extinguished_value=lambda p, s, t: s.set_debt_value)),
     ("p13", checks, "seize", leg_with(one_more_seized)),
     ("p13", _settlement, "extinguish", leg_with(less_repaid)),
     ("p17", _close_out, "admit_set", any_set),
-    ("p18", world_module, "take_snapshot", by_first_asset),
+    ("p18", states, "take_snapshot", by_first_asset),
     ("p19", checks, "seize", leg_with(lambda leg: replace(leg, to_protocol=leg.seized // 10))),
     ("p20", _close_out, "curve_position", rising_with_health),
     ("p21", _close_out, "_plan_terminal", bad_debt_first_come),
-    ("p22", checks, "plan_close_out", with_terms(target_health_factor_wad=999 * WAD // 1000)),
+    ("p22", states, "plan_close_out", with_terms(target_health_factor_wad=999 * WAD // 1000)),
 ]
 
 
@@ -134,6 +135,59 @@ def test_a_broken_model_fails_the_check(
         for seed in range(COUNT):
             world = make_world(Random(seed), AIMS[seed % len(AIMS)])
             check(world, Random(seed)) if is_random else check(world)
+
+
+def full_penalty_beside_a_missing_price(original: Any) -> Callable[..., Any]:
+    return lambda snapshot: WAD
+
+
+IN_DOUBT: list[tuple[str, object, str, Mutation]] = [
+    ("p4", _close_out, "_within_health", full_penalty_beside_a_missing_price),
+    ("p5", states.World, "_target_wad", lambda original: lambda world: world.protocol.target_health_factor_wad),
+    ("p12", states.World, "is_covered", lambda original: lambda world: False),
+]
+
+
+@pytest.mark.parametrize(("name", "owner", "target", "mutation"), IN_DOUBT, ids=[m[2] for m in IN_DOUBT])
+def test_a_model_that_is_broken_where_prices_are_in_doubt__fails_the_check(
+    name: str, owner: object, target: str, mutation: Mutation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, target, mutation(getattr(owner, target)))
+    check = getattr(checks, f"check_{name}")
+    with pytest.raises(AssertionError):
+        for seed in range(COUNT):
+            check(make_doubtful_world(Random(seed), AIMS[seed % len(AIMS)]))
+
+
+def degraded_as_fresh(original: Any) -> Callable[..., Any]:
+    return lambda positions, debts, *sets: original(
+        [replace(p, status=Status.FRESH) if p.status is Status.DEGRADED else p for p in positions], debts, *sets
+    )
+
+
+def missing_as_fresh(original: Any) -> Callable[..., Any]:
+    return lambda positions, debts, *sets: original(
+        [replace(p, status=Status.FRESH) if p.status is Status.MISSING else p for p in positions], debts, *sets
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "target", "mutation"),
+    [
+        (states, "take_snapshot", degraded_as_fresh),
+        (states, "take_snapshot", missing_as_fresh),
+        (states.World, "_target_wad", lambda original: lambda world: world.protocol.target_health_factor_wad),
+        (states.World, "is_covered", lambda original: lambda world: True),
+        (_close_out, "_within_health", full_penalty_beside_a_missing_price),
+    ],
+)
+def test_a_model_that_is_broken_where_prices_are_in_doubt__disagrees_with_the_specification(
+    owner: object, target: str, mutation: Mutation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, target, mutation(getattr(owner, target)))
+    with pytest.raises(AssertionError):
+        for seed in range(COUNT):
+            test_exact.agree(make_doubtful_world(Random(seed), AIMS[seed % len(AIMS)]))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ and any balances, and thousands of them pass in seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.differential.simulation import Block, Call, Outcome, simulate, words_
 from tests.model.checks import Settled
 from tests.property.tables import Addresses, table_code
 from tests.support.node import Deployed, Node, actor
+from tests.support.structs import in_words
 from tests.support.world import EVERYTHING, GENESIS, NEVER, Result, account_of
 from tests.support.world import World as Protocol
 from tests.worlds import World
@@ -145,7 +146,7 @@ class Stage:
     def _history(self, world: World, engine: Deployed, between: Sequence[Block]) -> list[Block]:
         request = self.request(world)
         snapshot, terms = world.snapshot(), world.terms()
-        plan = engine.plan.data(_tuple(snapshot), _tuple(terms))
+        plan = engine.plan.data(in_words(engine.node, snapshot), in_words(engine.node, terms))
         preview, close_out = self.vault.previewCloseOut.data(request), self.vault.closeOut.data(request, b"")
         calls = [self.call(engine, plan), self.call(self.vault, preview), self.call(self.vault, close_out)]
         return [*self.opening(world, engine), *between, Block(self.closes_at, calls), *self.reading(world)]
@@ -192,10 +193,6 @@ class Stage:
                 key = (ids[log["address"]], payer, payee)
                 moved[key] = moved.get(key, 0) + units
         return moved
-
-
-def _tuple(item: Any) -> tuple[Any, ...]:
-    return tuple(getattr(item, field.name) for field in fields(item))
 
 
 def _settled(world: World, plan: Plan, result: Result, after: World) -> Settled:

@@ -13,6 +13,7 @@ import pytest
 from closeout.model import Plan, Regime, Snapshot, Terms
 from closeout.units import BPS, RAY
 from tests.support.node import Deployed, Node, reverts
+from tests.support.structs import in_words
 from tests.support.world import World, wad
 from tests.worlds import make_world
 
@@ -20,13 +21,14 @@ from tests.worlds import make_world
 WHOLE = Snapshot(
     collateral_value=30_000 * RAY,
     weighted_collateral=24_000 * RAY * BPS,
-    bonus_weighted_collateral=2_700 * RAY * BPS,
     debt_value=24_500 * RAY,
+    priced_collateral_value=30_000 * RAY,
+    priced_weighted_collateral=24_000 * RAY * BPS,
+    priced_bonus_weighted_collateral=2_700 * RAY * BPS,
     set_collateral_value=30_000 * RAY,
     set_weighted_collateral=24_000 * RAY * BPS,
     set_bonus_weighted_collateral=2_700 * RAY * BPS,
     set_debt_value=24_500 * RAY,
-    is_whole_collateral=True,
 )
 TERMS = Terms(
     target_health_factor_wad=wad("1.1"),
@@ -43,6 +45,10 @@ def harness(node: Node) -> Deployed:
     return node.deploy("BoundsHarness", sender=World.governor)
 
 
+def check(harness: Deployed, snapshot: Snapshot, terms: Terms, plan: tuple, most_target: int) -> None:
+    harness.check(in_words(harness.node, snapshot), in_words(harness.node, terms), plan, most_target)
+
+
 def plan_of(repaid: int, seized: int, extinguished: int | None = None) -> tuple:
     return astuple(Plan(Regime.RESTORATIVE, 0, repaid, seized, repaid if extinguished is None else extinguished))
 
@@ -56,7 +62,9 @@ def test_bounds__on_the_engines_own_plans__refuse_none(node: Node, harness: Depl
         world = make_world(random)
         snapshot, terms = world.snapshot(), world.terms()
         if snapshot.set_collateral_value and snapshot.set_debt_value:
-            cases.setdefault(terms.target_health_factor_wad, []).append((astuple(snapshot), astuple(terms)))
+            cases.setdefault(terms.target_health_factor_wad, []).append(
+                (in_words(node, snapshot), in_words(node, terms))
+            )
     planned = 0
     for target, batch in cases.items():
         is_planned, refusals = harness.checkPlansOf(standard.engine, batch, target)
@@ -69,21 +77,21 @@ def test_bounds__on_the_engines_own_plans__refuse_none(node: Node, harness: Depl
 def test_bounds__at_every_limit_of_a_solvent_account__admit_it_and_refuse_one_beyond(harness: Deployed):
     """Two RAY units of rounding are allowed, not three."""
     repaid = 1000 * RAY
-    harness.check(astuple(WHOLE), astuple(TERMS), plan_of(repaid, 1090 * RAY + 2), wad(2))
+    check(harness, WHOLE, TERMS, plan_of(repaid, 1090 * RAY + 2), wad(2))
     with reverts("PlanAboveBonus", 1090 * RAY + 3, 1090 * RAY + 2):
-        harness.check(astuple(WHOLE), astuple(TERMS), plan_of(repaid, 1090 * RAY + 3), wad(2))
+        check(harness, WHOLE, TERMS, plan_of(repaid, 1090 * RAY + 3), wad(2))
 
     # H = 24 000 / 24 500 is above tau (1 + beta) of the whole, so only a set of better quality can lower it
     better = replace(WHOLE, set_collateral_value=10_000 * RAY, set_weighted_collateral=9_500 * RAY * BPS)
-    better = replace(better, set_bonus_weighted_collateral=900 * RAY * BPS, is_whole_collateral=False)
+    better = replace(better, set_bonus_weighted_collateral=900 * RAY * BPS)
     # 0.95 S <= R 24 000 / 24 500
     seized = 1000 * RAY * 24_000 * 100 // (24_500 * 95)
-    harness.check(astuple(better), astuple(TERMS), plan_of(repaid, seized), wad(2))
+    check(harness, better, TERMS, plan_of(repaid, seized), wad(2))
     lost = (seized + 10**13) * 95 * BPS // 100
     # two digits of the values, and two of the WAD in which the engine compares sets
     most = -(-repaid * 24_000 * BPS // 24_500) + 2 * BPS + 2 * BPS * 1000 * 10**9
     with reverts("PlanLowersHealth", lost, most):
-        harness.check(astuple(better), astuple(TERMS), plan_of(repaid, seized + 10**13), wad(2))
+        check(harness, better, TERMS, plan_of(repaid, seized + 10**13), wad(2))
 
 
 def test_bounds__on_a_full_repayment__allow_it_only_where_leaving_the_least_debt_would_not_do(harness: Deployed):
@@ -92,22 +100,32 @@ def test_bounds__on_a_full_repayment__allow_it_only_where_leaving_the_least_debt
         WHOLE,
         collateral_value=125 * RAY,
         weighted_collateral=100 * RAY * BPS,
+        priced_collateral_value=125 * RAY,
+        priced_weighted_collateral=100 * RAY * BPS,
         debt_value=101 * RAY,
         set_collateral_value=125 * RAY,
         set_weighted_collateral=100 * RAY * BPS,
         set_bonus_weighted_collateral=10 * RAY * BPS,
         set_debt_value=101 * RAY,
-        bonus_weighted_collateral=10 * RAY * BPS,
+        priced_bonus_weighted_collateral=10 * RAY * BPS,
     )
-    harness.check(astuple(small), astuple(TERMS), plan_of(101 * RAY, 105 * RAY), wad("1.1"))
+    check(harness, small, TERMS, plan_of(101 * RAY, 105 * RAY), wad("1.1"))
     # the same account with a least debt of 10: 91 may go before the target is passed
     with reverts("PlanAboveMaxTarget", ...):
-        harness.check(
-            astuple(small), astuple(replace(TERMS, min_debt_value=10 * RAY)), plan_of(101 * RAY, 105 * RAY), wad("1.1")
+        check(
+            harness,
+            small,
+            replace(TERMS, min_debt_value=10 * RAY),
+            plan_of(101 * RAY, 105 * RAY),
+            wad("1.1"),
         )
     # below the least debt everything may go
-    harness.check(
-        astuple(small), astuple(replace(TERMS, min_debt_value=102 * RAY)), plan_of(101 * RAY, 105 * RAY), wad("1.1")
+    check(
+        harness,
+        small,
+        replace(TERMS, min_debt_value=102 * RAY),
+        plan_of(101 * RAY, 105 * RAY),
+        wad("1.1"),
     )
 
 
@@ -115,9 +133,9 @@ def test_bounds__under_an_owners_own_penalty__hold_to_that_instead_of_the_larges
     """Self-deleverage at 2 %, where the collateral's largest bonus is 9 %."""
     healthy = replace(WHOLE, debt_value=20_000 * RAY, set_debt_value=20_000 * RAY)
     terms = replace(TERMS, fixed_penalty_wad=wad("0.02"), target_health_factor_wad=wad("1.5"))
-    harness.check(astuple(healthy), astuple(terms), plan_of(1000 * RAY, 1020 * RAY + 2), wad(2))
+    check(harness, healthy, terms, plan_of(1000 * RAY, 1020 * RAY + 2), wad(2))
     with reverts("PlanAboveBonus", 1020 * RAY + 3, 1020 * RAY + 2):
-        harness.check(astuple(healthy), astuple(terms), plan_of(1000 * RAY, 1020 * RAY + 3), wad(2))
+        check(harness, healthy, terms, plan_of(1000 * RAY, 1020 * RAY + 3), wad(2))
 
 
 @pytest.mark.parametrize(("above", "is_insolvent"), [(0, False), (1, True)])
@@ -128,7 +146,9 @@ def test_bounds__at_the_border_of_insolvency__decide_by_products(harness: Deploy
         WHOLE,
         collateral_value=10_050 * RAY,
         weighted_collateral=8_000 * RAY * BPS,
-        bonus_weighted_collateral=900 * RAY * BPS,
+        priced_collateral_value=10_050 * RAY,
+        priced_weighted_collateral=8_000 * RAY * BPS,
+        priced_bonus_weighted_collateral=900 * RAY * BPS,
         set_collateral_value=10_050 * RAY,
         set_weighted_collateral=8_000 * RAY * BPS,
         set_bonus_weighted_collateral=900 * RAY * BPS,
@@ -136,12 +156,12 @@ def test_bounds__at_the_border_of_insolvency__decide_by_products(harness: Deploy
         set_debt_value=debt,
     )
     repaid, seized = 1000 * RAY, 1005 * RAY
-    harness.check(astuple(edge), astuple(TERMS), plan_of(repaid, seized), wad(2))
+    check(harness, edge, TERMS, plan_of(repaid, seized), wad(2))
     if is_insolvent:
-        harness.check(astuple(edge), astuple(TERMS), plan_of(repaid, seized, repaid + 1), wad(2))
+        check(harness, edge, TERMS, plan_of(repaid, seized, repaid + 1), wad(2))
     else:
         with reverts("PlanExtinguishesTooMuch", repaid + 1, repaid):
-            harness.check(astuple(edge), astuple(TERMS), plan_of(repaid, seized, repaid + 1), wad(2))
+            check(harness, edge, TERMS, plan_of(repaid, seized, repaid + 1), wad(2))
 
 
 def test_bounds__on_an_insolvent_account__hold_collateral_and_debt_together(harness: Deployed):
@@ -150,7 +170,9 @@ def test_bounds__on_an_insolvent_account__hold_collateral_and_debt_together(harn
         WHOLE,
         collateral_value=15_000 * RAY,
         weighted_collateral=12_000 * RAY * BPS,
-        bonus_weighted_collateral=1_200 * RAY * BPS,
+        priced_collateral_value=15_000 * RAY,
+        priced_weighted_collateral=12_000 * RAY * BPS,
+        priced_bonus_weighted_collateral=1_200 * RAY * BPS,
         set_collateral_value=15_000 * RAY,
         set_weighted_collateral=12_000 * RAY * BPS,
         set_bonus_weighted_collateral=1_200 * RAY * BPS,
@@ -158,8 +180,8 @@ def test_bounds__on_an_insolvent_account__hold_collateral_and_debt_together(harn
         set_debt_value=16_000 * RAY,
     )
     repaid, seized, gone = 1450 * RAY, 1500 * RAY, 1600 * RAY
-    harness.check(astuple(under), astuple(TERMS), plan_of(repaid, seized, gone), wad(2))
+    check(harness, under, TERMS, plan_of(repaid, seized, gone), wad(2))
     with reverts("PlanExtinguishesTooMuch", ...):
-        harness.check(astuple(under), astuple(TERMS), plan_of(repaid, seized, gone + 10), wad(2))
+        check(harness, under, TERMS, plan_of(repaid, seized, gone + 10), wad(2))
     with reverts("PlanLowersHealth", ...):
-        harness.check(astuple(under), astuple(TERMS), plan_of(repaid, seized, gone - 10), wad(2))
+        check(harness, under, TERMS, plan_of(repaid, seized, gone - 10), wad(2))
