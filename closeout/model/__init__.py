@@ -1,6 +1,7 @@
 """The exact reference model: docs/liquidation.md in Python integers, with the EVM's rounding. No chain, no floats.
 
-`Vault` is the twin of the contracts; `plan_close_out`, `seize` and `extinguish` are the pure close-out underneath.
+`Vault` is the twin of the contracts, `RouterRecord` of what the OracleRouter keeps of an asset; `plan_close_out`,
+`seize` and `extinguish` are the pure close-out underneath.
 """
 
 from closeout.model._accounts import Health, Position, Times
@@ -40,6 +41,7 @@ from closeout.model._rebalancing import Payment, Rebalancing
 from closeout.model._requests import CloseOutRequest, CloseOutResult, WriteOffResult
 from closeout.model._reverts import ModelRevert
 from closeout.model._rounding import MAX_UINT256, div_up, mul_div_down, mul_div_up
+from closeout.model._router import Answer, RouterRecord
 from closeout.model._settlement import (
     Extinction,
     RepaidLeg,
@@ -66,6 +68,7 @@ __all__ = [
     "PENALTY_SPLITTER",
     "TREASURY",
     "AccountId",
+    "Answer",
     "AssetParameters",
     "Bucket",
     "CloseOutRequest",
@@ -88,6 +91,7 @@ __all__ = [
     "Rebalancing",
     "Regime",
     "RepaidLeg",
+    "RouterRecord",
     "SeizedLeg",
     "Snapshot",
     "Status",
