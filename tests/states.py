@@ -26,7 +26,9 @@ from closeout.model import (
     Terms,
     Vault,
     health_factor,
+    keep_covered,
     plan_close_out,
+    take_decided,
     take_snapshot,
 )
 from closeout.units import RAY, WAD
@@ -146,7 +148,9 @@ class World:
         health, terms = self.deciding_health_wad(), self.terms()
         if health >= WAD and not terms.fixed_penalty_wad:
             raise ModelRevert("AccountHealthy", health)
-        return plan_close_out(self.snapshot(), terms)
+        snapshot = self.snapshot()
+        decided = take_decided(self.collaterals, self.debts, self.collateral_set, self.debt_set)
+        return keep_covered(plan_close_out(snapshot, terms), snapshot, terms, decided)
 
     def whole(self) -> World:
         """The same account, asked for all of it."""

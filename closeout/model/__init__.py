@@ -5,7 +5,16 @@
 """
 
 from closeout.model._accounts import Health, Position, Times
-from closeout.model._close_out import Incentive, Plan, Regime, Terms, basket_rate, curve_position, plan_close_out
+from closeout.model._close_out import (
+    Incentive,
+    Plan,
+    Regime,
+    Terms,
+    basket_rate,
+    curve_position,
+    keep_covered,
+    plan_close_out,
+)
 from closeout.model._expwad import exp_wad
 from closeout.model._interest import MAX_RATE, Market, RateParameters, accrued, grown_index
 from closeout.model._ledger import AccountId, Deleverage
@@ -26,6 +35,7 @@ from closeout.model._positions import (
     MAX_INDEX,
     CollateralPosition,
     DebtPosition,
+    Decided,
     Snapshot,
     debt_shares_down,
     debt_shares_up,
@@ -34,6 +44,7 @@ from closeout.model._positions import (
     health_factor,
     selected_collaterals,
     selected_debts,
+    take_decided,
     take_snapshot,
 )
 from closeout.model._quotes import Quote, Status
@@ -75,6 +86,7 @@ __all__ = [
     "CloseOutResult",
     "CollateralPosition",
     "DebtPosition",
+    "Decided",
     "Deleverage",
     "Extinction",
     "Health",
@@ -112,6 +124,7 @@ __all__ = [
     "extinguish_all",
     "grown_index",
     "health_factor",
+    "keep_covered",
     "liquidator_rate",
     "mul_div_down",
     "mul_div_up",
@@ -121,5 +134,6 @@ __all__ = [
     "seize",
     "selected_collaterals",
     "selected_debts",
+    "take_decided",
     "take_snapshot",
 ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from closeout.model._expwad import exp_wad
-from closeout.model._positions import Snapshot
+from closeout.model._positions import Decided, Snapshot
 from closeout.model._reverts import ModelRevert
 from closeout.model._rounding import MAX_UINT256, div_up, mul_div_down, mul_div_up
 from closeout.units import BPS, WAD
@@ -212,6 +212,21 @@ def plan_close_out(snapshot: Snapshot, terms: Terms) -> Plan:
         seized_value=amount.seized,
         extinguished_value=amount.repaid,
     )
+
+
+def keep_covered(plan: Plan, snapshot: Snapshot, terms: Terms, decided: Decided) -> Plan:
+    """Section 5, "In doubt": short at exchange prices only, an account is closed out as far as it stays covered."""
+    if plan.regime is not Regime.TERMINAL or not terms.is_covered:
+        return plan
+    cost = mul_div_up(plan.seized_value, decided.set_collateral_value, snapshot.set_collateral_value) * WAD
+    relief = mul_div_down(plan.repaid_value, decided.set_debt_value, snapshot.set_debt_value)
+    excess = cost - relief * (WAD + terms.bonus_floor_wad)
+    cover = decided.cover(terms.bonus_floor_wad)
+    if excess <= cover:
+        return plan
+    repaid = mul_div_up(plan.repaid_value, cover, excess)
+    seized = mul_div_down(plan.seized_value, cover, excess)
+    return replace(plan, repaid_value=repaid, seized_value=seized, extinguished_value=repaid)
 
 
 def _cap(snapshot: Snapshot, incentive: Incentive) -> _Amount:

@@ -109,6 +109,20 @@ class Snapshot:
         return health_factor(self.weighted_collateral, self.debt_value)
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What an account, and the sets of a request, are worth at the prices that decide; RAY."""
+
+    collateral_value: int
+    debt_value: int
+    set_collateral_value: int
+    set_debt_value: int
+
+    def cover(self, bonus_floor_wad: int) -> int:
+        """What there is beyond the debt and the smallest penalty on it, RAY times WAD; below 0: insolvent."""
+        return self.collateral_value * WAD - self.debt_value * (WAD + bonus_floor_wad)
+
+
 def units_value(units: int, price_wad: int, decimals: int) -> int:
     """What token units are worth, RAY, rounded down."""
     return units * price_wad * _VALUE_PER_WAD // _POWERS[decimals]
@@ -190,6 +204,24 @@ def take_snapshot(
         set_weighted_collateral=set_weighted,
         set_bonus_weighted_collateral=set_bonus_weighted,
         set_debt_value=set_owed,
+    )
+
+
+def take_decided(
+    collaterals: Iterable[CollateralPosition],
+    debts: Iterable[DebtPosition],
+    collateral_set: frozenset[int] | None = None,
+    debt_set: frozenset[int] | None = None,
+) -> Decided:
+    """Values of an account's positions and of its sets, all at the prices that decide."""
+    held, owed = list(collaterals), list(debts)
+    seizable = {c.asset_id for c in selected_collaterals(held, collateral_set)}
+    repayable = {debt.asset_id for debt in selected_debts(owed, debt_set)}
+    return Decided(
+        collateral_value=sum(c.value for c in held),
+        debt_value=sum(debt.value for debt in owed),
+        set_collateral_value=sum(c.value for c in held if c.asset_id in seizable),
+        set_debt_value=sum(debt.value for debt in owed if debt.asset_id in repayable),
     )
 
 

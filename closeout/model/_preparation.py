@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from closeout.model._accounts import RAY_PER_WAD
-from closeout.model._close_out import Plan, Regime, Terms, plan_close_out
+from closeout.model._close_out import Plan, Regime, Terms, keep_covered, plan_close_out
 from closeout.model._ledger import AccountId, BucketState, Deleverage, Header
 from closeout.model._positions import (
     CollateralPosition,
@@ -14,6 +14,7 @@ from closeout.model._positions import (
     health_factor,
     selected_collaterals,
     selected_debts,
+    take_decided,
     take_snapshot,
 )
 from closeout.model._quotes import Status
@@ -129,7 +130,8 @@ class Preparation(Rebalances):
             terms = replace(terms, target_health_factor_wad=WAD, min_debt_value=0)
         if opt_in is None and prepared.health_before >= terms.health_for_max_bonus_wad:
             terms = replace(terms, max_seized_value=self._bucket_limit(seizable, snapshot.set_collateral_value))
-        prepared.plan = plan_close_out(snapshot, terms)
+        decided = take_decided(prepared.collaterals, prepared.debts, request.collaterals, request.debts)
+        prepared.plan = keep_covered(plan_close_out(snapshot, terms), snapshot, terms, decided)
         self._settle(prepared, snapshot, terms, prepared.plan, seizable, chosen)
         if not terms.is_covered and prepared.debts_left():
             value_left = sum(c.value for c in prepared.collaterals_left())

@@ -216,11 +216,23 @@ def _close_out(
     whole_b, set_b = _basket(sets.priced, part, floor), _basket(sets.seizable, part, floor)
     surplus = value / debt - 1
     if compare.is_less(1 + surplus, 1 + floor):
-        is_covered = not compare.is_less(decided_value, (1 + floor) * decided_debt)
         terminal = _terminal(value, debt, set_value, set_debt, rules, request, health, compare)
-        if not is_covered:
+        cover = decided_value - (1 + floor) * decided_debt
+        if compare.is_less(decided_value, (1 + floor) * decided_debt):
             return terminal
-        return replace(terminal, extinguished=terminal.repaid, extinguished_part=terminal.repaid_part)
+        # in doubt nothing is written off, and the account stays covered
+        cost = terminal.seized_part * sum((collaterals[n].value for n in sets.seizable), Fraction(0))
+        relief = (1 + floor) * terminal.repaid_part * sum((debts[n] for n in sets.repayable), Fraction(0))
+        part = cover / (cost - relief) if cost > relief + cover else ONE
+        return replace(
+            terminal,
+            repaid=terminal.repaid * part,
+            seized=terminal.seized * part,
+            extinguished=terminal.repaid * part,
+            seized_part=terminal.seized_part * part,
+            repaid_part=terminal.repaid_part * part,
+            extinguished_part=terminal.repaid_part * part,
+        )
     regime = "restorative" if compare.is_less(1 + whole_b, 1 + surplus) else "capped"
 
     beta = max(floor, min(set_b, surplus))

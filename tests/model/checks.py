@@ -206,6 +206,18 @@ def check_p8(world: World, random: Random) -> bool:
     return steps > 1
 
 
+def check_stays_covered(world: World) -> bool:
+    """Short at exchange prices only, an account is not closed out beyond what leaves it covered at deciding prices."""
+    done = settle(world)
+    if done is None or done.plan.regime is not Regime.TERMINAL or not world.is_covered():
+        return False
+    left = sum((held.value for held in done.after.exact_holdings().values()), Fraction(0))
+    owed = sum(done.after.exact_debts().values(), Fraction(0))
+    factor = 1 + Fraction(world.protocol.bonus_floor_wad, WAD)
+    assert left >= factor * owed - NOISE - RELATIVE * factor * owed
+    return True
+
+
 def check_p12(world: World) -> bool:
     """No debt is written off while C >= (1 + bonusFloor) B; in the terminal regime in proportion to what is taken.
 

@@ -95,6 +95,10 @@ def test_p8_splitting_never_seizes_more__under_every_status() -> None:
     assert count >= 1000, count
 
 
+def test_in_doubt__a_close_out_leaves_the_account_covered_where_it_is_decided() -> None:
+    told(checks.check_stays_covered, 150)
+
+
 def test_p12_no_debt_is_written_off_in_doubt() -> None:
     told(checks.check_p12, 1500)
 
