@@ -38,13 +38,18 @@ contract LiquidationEngine is ILiquidationEngine {
                 health, terms.minBonusFractionWad, terms.healthForMaxBonusWad, terms.steepnessWad
             );
         Incentive memory whole = _incentive(
-            account, _rate(account.bonusWeightedCollateral, account.collateralValue, fraction, terms)
+            account, _rate(account.pricedBonusWeightedCollateral, account.pricedCollateralValue, fraction, terms)
         );
-        Incentive memory incentive = account.isWholeCollateral
-            ? whole
-            : _incentiveOfSet(account, terms, fraction, health, whole);
+        Regime regime = whole.q == WAD ? Regime.Restorative : Regime.Capped;
+        Incentive memory incentive = whole;
+        // collateral without value is in no set: what has all the value is the whole
+        bool isWhole = account.setCollateralValue == account.pricedCollateralValue;
+        if (!isWhole) incentive = _incentiveOfSet(account, terms, fraction, whole);
+        bool isAllPriced = account.pricedCollateralValue == account.collateralValue;
+        if (!isAllPriced) _keepHealth(account, health, incentive);
+        if (!isWhole || !isAllPriced) _requireAdmitted(account, terms, health, whole, incentive, isWhole);
 
-        return _planSolvent(account, terms, health, whole.q == WAD ? Regime.Restorative : Regime.Capped, incentive);
+        return _planSolvent(account, terms, regime, incentive);
     }
 
     // ------------------------------------------------------------------------------------------------- penalty rate
@@ -66,38 +71,59 @@ contract LiquidationEngine is ILiquidationEngine {
         return Incentive({p: c, q: b, beta: c * WAD / b - WAD});
     }
 
-    /// @dev A smaller set is admitted where it sells no more and costs no more than the whole account would.
-    function _incentiveOfSet(
-        Snapshot calldata account,
-        Terms calldata terms,
-        uint256 fraction,
-        uint256 health,
-        Incentive memory whole
-    ) private pure returns (Incentive memory incentive) {
+    /// @dev A smaller set costs no more than the whole account would.
+    function _incentiveOfSet(Snapshot calldata account, Terms calldata terms, uint256 fraction, Incentive memory whole)
+        private
+        pure
+        returns (Incentive memory incentive)
+    {
         uint256 setValue = account.setCollateralValue;
         incentive = _incentive(account, _rate(account.setBonusWeightedCollateral, setValue, fraction, terms));
-
         uint256 cap = _penaltyCap(account, terms.targetHealthFactorWad, whole.beta);
         if (incentive.beta > cap) incentive = Incentive({p: WAD + cap, q: WAD, beta: cap});
-        if (incentive.beta < terms.bonusFloorWad) revert PenaltyBelowFloor(incentive.beta, terms.bonusFloorWad);
-
-        uint256 sold = account.setWeightedCollateral.fullMulDiv(incentive.p, incentive.q) * WAD_PER_BPS / setValue;
-        uint256 most = terms.isBackstop
-            ? health
-            : (account.weightedCollateral.fullMulDivUp(whole.p, whole.q) * WAD_PER_BPS).divUp(account.collateralValue);
-        if (sold > most) revert SetSellsTooMuch(sold, most);
     }
 
     /// @dev The rate at which the set costs in total what the whole account would:
     /// `beta_A (h* - tau) / (h* - tau_A - beta_A (tau_A - tau))`. Exactly `beta_A` where `tau = tau_A`.
     function _penaltyCap(Snapshot calldata account, uint256 target, uint256 wholeBeta) private pure returns (uint256) {
         uint256 tau = account.setWeightedCollateral * WAD_PER_BPS / account.setCollateralValue;
-        uint256 tauWhole = account.weightedCollateral * WAD_PER_BPS / account.collateralValue;
-        // tau_A (1 + beta_A) <= H < h*, so what is taken off never exceeds h* - tau_A
+        uint256 tauWhole = account.pricedWeightedCollateral * WAD_PER_BPS / account.pricedCollateralValue;
+        // tau_A (1 + beta_A) < h*, so what is taken off never exceeds h* - tau_A
         uint256 denominator = tau <= tauWhole
             ? target - tauWhole - wholeBeta * (tauWhole - tau) / WAD
             : target - tauWhole + (wholeBeta * (tau - tauWhole)).divUp(WAD);
         return wholeBeta * (target - tau) / denominator;
+    }
+
+    /// @dev Collateral without a price stays behind. Where it is the weaker part, what can be taken weighs more than the account does,
+    /// and a smaller penalty keeps the health factor where it is.
+    function _keepHealth(Snapshot calldata account, uint256 health, Incentive memory incentive) private pure {
+        uint256 tau = (account.setWeightedCollateral * WAD_PER_BPS).divUp(account.setCollateralValue);
+        uint256 most = tau == 0 ? type(uint256).max : health * WAD / tau;
+        if (incentive.beta + WAD <= most) return;
+        (incentive.p, incentive.q) = (most, WAD);
+        incentive.beta = most.zeroFloorSub(WAD);
+    }
+
+    /// @dev A set sells no more than the whole account would, and pays at least the smallest penalty.
+    function _requireAdmitted(
+        Snapshot calldata account,
+        Terms calldata terms,
+        uint256 health,
+        Incentive memory whole,
+        Incentive memory incentive,
+        bool isWhole
+    ) private pure {
+        if (incentive.beta < terms.bonusFloorWad) revert PenaltyBelowFloor(incentive.beta, terms.bonusFloorWad);
+        if (isWhole) return;
+        uint256 sold = account.setWeightedCollateral.fullMulDiv(incentive.p, incentive.q) * WAD_PER_BPS
+            / account.setCollateralValue;
+        uint256 most = terms.isBackstop
+            ? health
+            : (account.pricedWeightedCollateral.fullMulDivUp(whole.p, whole.q) * WAD_PER_BPS).divUp(
+                account.pricedCollateralValue
+            );
+        if (sold > most) revert SetSellsTooMuch(sold, most);
     }
 
     // ------------------------------------------------------------------------------------------------------ amounts
@@ -105,7 +131,6 @@ contract LiquidationEngine is ILiquidationEngine {
     function _planSolvent(
         Snapshot calldata account,
         Terms calldata terms,
-        uint256 health,
         Regime regime,
         Incentive memory incentive
     ) private pure returns (Plan memory result) {
@@ -133,8 +158,7 @@ contract LiquidationEngine is ILiquidationEngine {
             repaid = repaid.fullMulDivUp(terms.fillWad, WAD);
             seized = seized.fullMulDiv(terms.fillWad, WAD);
         }
-        bool isCut = regime == Regime.Restorative && seized > terms.maxSeizedValue
-            && health >= terms.healthForMaxBonusWad && terms.fixedPenaltyWad == 0;
+        bool isCut = regime == Regime.Restorative && seized > terms.maxSeizedValue;
         if (isCut) (repaid, seized) = (terms.maxSeizedValue.fullMulDivUp(q, p), terms.maxSeizedValue);
 
         if (debt >= minDebt && _isDust(debt - repaid, minDebt)) {
@@ -174,7 +198,8 @@ contract LiquidationEngine is ILiquidationEngine {
         result.penaltyRateWad = terms.bonusFloorWad;
         result.repaidValue = FixedPointMathLib.min(extinguished, seized.fullMulDivUp(WAD, factor));
         result.seizedValue = seized;
-        result.extinguishedValue = extinguished;
+        // short at exchange prices only: in doubt no debt is written off
+        result.extinguishedValue = terms.isCovered ? result.repaidValue : extinguished;
     }
 
     function _isDust(uint256 value, uint256 minDebt) private pure returns (bool) {

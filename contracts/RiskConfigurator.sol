@@ -10,16 +10,18 @@ import {
     CurveParameters,
     IRiskConfigurator,
     LimitParameters,
-    Modules,
-    PriceSource
+    Modules
 } from "interfaces/IRiskConfigurator.sol";
+import {IOracleRouter} from "interfaces/IOracleRouter.sol";
+import {ChainlinkParameters} from "interfaces/IPriceAdapter.sol";
 import {IVault} from "interfaces/IVault.sol";
 import {Configuration} from "./libraries/Configuration.sol";
 import {BPS, WAD} from "./libraries/Units.sol";
 import {SupplyToken} from "./SupplyToken.sol";
 
-interface IFeedDecimals {
-    function decimals() external view returns (uint8);
+/// @dev What a ChainlinkAdapter tells of itself.
+interface IChainlinkAdapter {
+    function parameters() external view returns (address feed, uint256 feedDecimals, ChainlinkParameters memory);
 }
 
 /// @title RiskConfigurator
@@ -48,6 +50,10 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         _requireContract(modules.engine);
         _requireContract(modules.insuranceFund);
         _requireContract(modules.penaltySplitter);
+        _requireContract(modules.oracleRouter);
+        if (modules.volatilityOracle != address(0)) _requireContract(modules.volatilityOracle);
+        // a sequencer that is back is given at most a day before its prices count in full
+        _range("sequencerGrace", modules.sequencerGrace, 0, 1 days);
         _checkCurve(curve);
         _checkLimits(limits);
 
@@ -63,8 +69,13 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
             | (uint256(curve.feeShareWad) << 128);
         protocol.minimumWord = limits.minDebtValueWad | (uint256(limits.minDebtPerAssetWad) << 128);
         protocol.dustWord = limits.dustValueWad | (uint256(curve.steepnessWad) << 128);
-        protocol.bucketWord = limits.bucketMinimumWad;
+        protocol.bucketWord = limits.bucketMinimumWad | (uint256(limits.degradedRefillWad) << 128);
+        protocol.routerWord = uint160(modules.oracleRouter) | (uint256(modules.sequencerGrace) << 160);
+        protocol.sequencerWord = uint160(modules.sequencerFeed);
+        protocol.volatilityWord = uint160(modules.volatilityOracle);
         for (uint256 i; i < assets.length; ++i) {
+            // another router knows every asset, another sequencer is that of every feed read in place
+            _setSource(protocol, assets[i], assets[i].hasFlag(Configuration.FLAG_IN_PLACE));
             if (_mayBeHeld(assets[i])) _checkBonus(assets[i].maxBonusBps(), curve.bonusFloorWad);
             if (assets[i].bucketCapacityWad() != 0) _checkBucketMinimum(limits.bucketMinimumWad);
         }
@@ -75,7 +86,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         address token,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
-        PriceSource calldata source
+        bool isReadInPlace
     ) external restricted returns (uint256 assetId) {
         (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) = _current();
         assetId = assets.length;
@@ -83,7 +94,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         for (uint256 i; i < assetId; ++i) {
             if (assets[i].token() == token) revert AssetAlreadyListed(token);
         }
-        _checkAsset(protocol, collateral, borrowing, source, false);
+        _checkAsset(protocol, collateral, borrowing, false);
 
         Configuration.Asset[] memory longer = new Configuration.Asset[](assetId + 1);
         for (uint256 i; i < assetId; ++i) {
@@ -92,7 +103,10 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         uint256 decimals = IERC20Metadata(token).decimals();
         // 27 decimals is the widest that 1e14 whole tokens were checked for in 112 bits of units
         _range("decimals", decimals, 0, 27);
-        longer[assetId] = _pack(uint160(token) | (decimals << 160), collateral, borrowing, source);
+        longer[assetId] = _pack(uint160(token) | (decimals << 160), collateral, borrowing);
+        _setSource(protocol, longer[assetId], isReadInPlace);
+        // what is listed can be borrowed against at once: its price is in order
+        IOracleRouter(protocol.oracleRouter()).freshPrice(token);
         longer[assetId].riskWord |= uint256(collateral.liquidationThresholdBps) << 208;
         protocol.engineWord = uint160(protocol.engine()) | (longer.length << 160);
         emit AssetListed(assetId, token);
@@ -104,16 +118,17 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         uint256 assetId,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
-        PriceSource calldata source,
+        bool isReadInPlace,
         uint256 rampDuration
     ) external restricted {
         (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) = _current();
         if (assetId >= assets.length) revert AssetNotListed(assetId);
         Configuration.Asset memory old = assets[assetId];
-        _checkAsset(protocol, collateral, borrowing, source, _mayBeHeld(old));
+        _checkAsset(protocol, collateral, borrowing, _mayBeHeld(old));
         uint256 start = old.thresholdBps(block.timestamp);
         uint256 target = collateral.liquidationThresholdBps;
-        Configuration.Asset memory asset = _pack(uint160(old.token()) | (old.decimals() << 160), collateral, borrowing, source);
+        Configuration.Asset memory asset = _pack(uint160(old.token()) | (old.decimals() << 160), collateral, borrowing);
+        _setSource(protocol, asset, isReadInPlace);
         if (target < start) {
             // no parameter change makes an account liquidatable in the block in which it lands
             if (rampDuration < MIN_RAMP || rampDuration > MAX_RAMP) revert RampOutOfRange(rampDuration, MIN_RAMP, MAX_RAMP);
@@ -124,6 +139,16 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         }
         asset.riskWord |= start << 208;
         assets[assetId] = asset;
+        _publish(protocol, assets);
+    }
+
+    function syncPriceSource(uint256 assetId) external {
+        (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) = _current();
+        if (assetId >= assets.length) revert AssetNotListed(assetId);
+        (uint256 feedWord, uint256 answersWord) = (assets[assetId].feedWord, assets[assetId].answersWord);
+        _setSource(protocol, assets[assetId], assets[assetId].hasFlag(Configuration.FLAG_IN_PLACE));
+        bool isSame = assets[assetId].feedWord == feedWord && assets[assetId].answersWord == answersWord;
+        if (isSame) revert PriceSourceUnchanged(assetId);
         _publish(protocol, assets);
     }
 
@@ -155,26 +180,48 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
     function _pack(
         uint256 tokenAndDecimals,
         CollateralParameters calldata collateral,
-        BorrowParameters calldata borrowing,
-        PriceSource calldata source
-    ) private view returns (Configuration.Asset memory asset) {
+        BorrowParameters calldata borrowing
+    ) private pure returns (Configuration.Asset memory asset) {
         uint256 flags = (collateral.liquidationThresholdBps != 0 ? Configuration.FLAG_COLLATERAL : 0)
-            | (borrowing.supplyCap != 0 ? Configuration.FLAG_BORROWABLE : 0)
-            | (source.isAdapter ? Configuration.FLAG_ADAPTER : 0);
-        uint256 feedDecimals = source.isAdapter ? 18 : IFeedDecimals(source.feed).decimals();
-        // beyond that an answer of 256 bits does not carry the prices that are allowed
-        _range("feedDecimals", feedDecimals, 0, 36);
+            | (borrowing.supplyCap != 0 ? Configuration.FLAG_BORROWABLE : 0);
         asset.riskWord = tokenAndDecimals | (flags << 168) | (uint256(collateral.ltvBps) << 176)
             | (uint256(collateral.liquidationThresholdBps) << 192) | (uint256(collateral.maxBonusBps) << 224)
             | (uint256(borrowing.reserveFactorBps) << 240);
-        asset.feedWord = uint160(source.feed) | (feedDecimals << 160) | (uint256(source.heartbeat) << 168)
-            | (uint256(source.maxAge) << 192);
         asset.rateWord = borrowing.base | (uint256(borrowing.slope1) << 32) | (uint256(borrowing.slope2) << 64)
             | (uint256(borrowing.kinkWad) << 96) | (uint256(collateral.bucketRefillWad) << 184);
         asset.capsWord = collateral.cap | (uint256(collateral.bucketCapacityWad) << 112);
         asset.supplyWord =
-            borrowing.supplyCap | (uint256(borrowing.borrowCap) << 112) | (uint256(borrowing.flashFeeBps) << 224);
+            borrowing.supplyCap | (uint256(borrowing.borrowCap) << 112) | (uint256(borrowing.flashFeeBps) << 224)
+            | (uint256(collateral.mostTargetBps) << 240);
         asset.modelWord = uint160(borrowing.rateModel);
+    }
+
+    /// @dev Sets where the asset's price comes from: the router, and where it is read in place the feed of its ChainlinkAdapter there.
+    function _setSource(Configuration.Protocol memory protocol, Configuration.Asset memory asset, bool isReadInPlace)
+        private
+        view
+    {
+        address token = asset.token();
+        IOracleRouter router = IOracleRouter(protocol.oracleRouter());
+        (address adapter,,, uint256 jumpBps) = router.sourceOf(token);
+        if (adapter == address(0)) revert AdapterMissing(token);
+        uint256 rampEnd = asset.feedWord >> 216 << 216;
+        asset.riskWord &= ~(Configuration.FLAG_IN_PLACE << 168);
+        (asset.feedWord, asset.answersWord) = (rampEnd, 0);
+        if (!isReadInPlace) return;
+        // a feed knows nothing of the last good price that a jump is measured from
+        _range("jumpBps", jumpBps, 0, 0);
+        (address feed, uint256 feedDecimals, ChainlinkParameters memory found) = IChainlinkAdapter(adapter).parameters();
+        bool isSameSequencer = found.sequencerFeed == protocol.sequencerFeed()
+            && (found.sequencerFeed == address(0) || found.sequencerGrace == protocol.sequencerGrace());
+        if (!isSameSequencer) revert SequencerDiffers(token, found.sequencerFeed, found.sequencerGrace);
+        // answers of up to 1e12 USD fit the table's 128 bits
+        _range("feedDecimals", feedDecimals, 0, 18);
+        uint256 most = uint256(found.mostAnswer);
+        if (most > type(uint128).max) most = type(uint128).max;
+        asset.riskWord |= Configuration.FLAG_IN_PLACE << 168;
+        asset.feedWord = rampEnd | uint160(feed) | (feedDecimals << 160) | (uint256(found.heartbeat) << 168);
+        asset.answersWord = uint256(found.leastAnswer) | (most << 128);
     }
 
     // ------------------------------------------------------------------------------------------------------- checks
@@ -196,6 +243,8 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
     }
 
     function _checkLimits(LimitParameters calldata limits) private pure {
+        // doubt slows a bucket down, and does not stop it
+        _range("degradedRefill", limits.degradedRefillWad, 0.01e18, WAD);
         // grace is for unhealthy accounts: there is nothing to wait for above 1
         _range("hardFloor", limits.hardFloorWad, 0, WAD);
         // a bucket never cuts to less than leaves a debt that can be closed out again
@@ -211,12 +260,8 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         Configuration.Protocol memory protocol,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
-        PriceSource calldata source,
         bool mayBeHeld
     ) private view {
-        _requireContract(source.feed);
-        // an answer is never too old before it is late
-        _range("maxAge", source.maxAge, source.heartbeat, type(uint24).max);
         if (collateral.liquidationThresholdBps != 0) {
             _checkThreshold(collateral.liquidationThresholdBps, collateral.maxBonusBps, collateral.ltvBps);
         } else {
@@ -228,6 +273,8 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
             _checkBonus(collateral.maxBonusBps, protocol.bonusFloorWad());
         }
         if (collateral.bucketCapacityWad != 0) _checkBucketMinimum(protocol.bucketMinimumWad());
+        // no plan above the Vault's own bound is accepted
+        _range("mostTarget", uint256(collateral.mostTargetBps) * WAD / BPS, 0, MAX_TARGET_HEALTH_FACTOR_WAD);
         // also of what is not lent any more: what is owed still accrues by these
         _range("kink", borrowing.kinkWad, 0, WAD);
         _range("reserveFactor", borrowing.reserveFactorBps, 0, BPS);

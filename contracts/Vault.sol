@@ -57,7 +57,7 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
     function depositCollateral(AccountId account, uint256 assetId, uint256 amount) external nonReentrant {
         address table = _table;
         (Configuration.Asset memory asset, bool isNew, bool isRescue) = _addCollateral(table, account, assetId, amount);
-        if (isNew) _requireMinimumDebt(table, account);
+        if (isNew) _requireMinimumDebt(account);
         _pull(asset.token(), msg.sender, amount);
         if (!isRescue) _requireCollateralCap(assetId, asset);
     }
@@ -69,11 +69,10 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         returns (uint256 withdrawn)
     {
         _requireAuthorized(account);
-        address table = _table;
         bool owes;
         (withdrawn, owes) = _removeCollateral(account, assetId, amount, to);
-        if (owes) _requireInitialMargin(_appraise(table, account));
-        SafeTransferLib.safeTransfer(_assetAt(table, assetId).token(), to, withdrawn);
+        if (owes) _requireInitialMargin(_appraise(_loadContext(), account, NOTHING, NOTHING));
+        SafeTransferLib.safeTransfer(_assetAt(_table, assetId).token(), to, withdrawn);
     }
 
     /// @inheritdoc IVaultCore
@@ -83,12 +82,9 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         returns (uint256 shares)
     {
         _requireAuthorized(account);
-        address table = _table;
         Configuration.Asset memory asset;
-        (asset, shares) = _addDebt(table, account, assetId, amount, to);
-        Appraisal memory appraisal = _appraise(table, account);
-        _requireInitialMargin(appraisal);
-        _requireMinimumDebt(table, appraisal);
+        (asset, shares) = _addDebt(_table, account, assetId, amount, to);
+        _requireHealthy(account);
         SafeTransferLib.safeTransfer(asset.token(), to, amount);
     }
 
@@ -107,7 +103,7 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         nonReentrant
         returns (CloseOutResult memory result)
     {
-        Prepared memory prepared = _prepare(_table, request);
+        Prepared memory prepared = _prepare(request);
         if (prepared.isCallOnly) {
             _putOnCall(request.account, prepared.appraisal.header, prepared.healthBefore);
             result.healthFactorBeforeWad = result.healthFactorAfterWad = prepared.healthBefore;
@@ -129,7 +125,7 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         whenSettled
         returns (CloseOutResult memory result)
     {
-        Prepared memory prepared = _prepare(_table, request);
+        Prepared memory prepared = _prepare(request);
         if (prepared.isCallOnly) {
             result.healthFactorBeforeWad = result.healthFactorAfterWad = prepared.healthBefore;
             return result;
@@ -140,45 +136,20 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
 
     /// @inheritdoc IVaultCore
     function writeOff(AccountId account) external nonReentrant {
-        address table = _table;
         Prepared memory prepared;
-        prepared.protocol = Configuration.protocol(table);
-        prepared.appraisal = _appraise(table, account);
-        prepared.moves = new Move[](prepared.appraisal.legs.length);
-        (uint256 collateral, uint256 debt) = (prepared.appraisal.collateralValue, prepared.appraisal.debtValue);
-        if (!_isInsolvent(prepared)) {
+        prepared.context = _loadContext();
+        prepared.appraisal = _appraise(prepared.context, account, NOTHING, NOTHING);
+        Configuration.Protocol memory protocol = prepared.context.protocol;
+        (uint256 collateral, uint256 debt) = (prepared.appraisal.decidingCollateral, prepared.appraisal.decidingDebt);
+        if (!_isShort(protocol, collateral, debt)) {
             revert AccountNotInsolvent(collateral / RAY_PER_WAD, FixedPointMathLib.divUp(debt, RAY_PER_WAD));
         }
-        uint256 dust = prepared.protocol.dustValueWad();
+        uint256 dust = protocol.dustValueWad();
         if (collateral >= dust * RAY_PER_WAD) revert CollateralNotDust(collateral / RAY_PER_WAD, dust);
         _writeOffRest(prepared);
         CloseOutResult memory result = _resultOf(prepared);
-        _book(account, prepared, result, AssetSet.wrap(0), AssetSet.wrap(0));
+        _book(account, prepared, result, NOTHING, NOTHING);
         emit WrittenOff(account, result.seized, result.repaid);
-    }
-
-    /// @dev A leg whose token does not move becomes the receiver's claim: it stops nobody.
-    function _sendCollateral(Prepared memory prepared, CloseOutRequest calldata request) private {
-        for (uint256 i; i < prepared.moves.length; ++i) {
-            Leg memory leg = prepared.appraisal.legs[i];
-            Move memory move = prepared.moves[i];
-            if (leg.isDebt || !move.isSelected) continue;
-            uint256 amount = move.amount - move.toProtocol - move.toInsurance;
-            if (amount == 0) continue;
-            if (request.asClaims.contains(leg.assetId) || !_trySend(leg.asset.token(), request.receiver, amount)) {
-                _creditClaim(request.receiver, leg.assetId, amount);
-            }
-        }
-    }
-
-    function _pullRepayments(Prepared memory prepared, CloseOutRequest calldata request) private {
-        for (uint256 i; i < prepared.moves.length; ++i) {
-            Leg memory leg = prepared.appraisal.legs[i];
-            uint256 amount = prepared.moves[i].amount;
-            if (!leg.isDebt || amount == 0) continue;
-            if (request.fromShares.contains(leg.assetId) || request.fromClaims.contains(leg.assetId)) continue;
-            _pull(leg.asset.token(), msg.sender, amount);
-        }
     }
 
     // ------------------------------------------------------------------------------------------------------ control
@@ -203,6 +174,12 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         if (_supplyTokens[assetId] != address(0)) revert SupplyTokenAlreadySet(assetId);
         _supplyTokens[assetId] = token;
         emit SupplyTokenSet(assetId, token);
+    }
+
+    /// @inheritdoc IVaultCore
+    function askRouterUntil(uint40 until) external restricted {
+        _askRouterUntil = until;
+        emit RouterAskedUntil(until);
     }
 
     /// @inheritdoc IVaultCore

@@ -8,6 +8,7 @@ import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {SignatureCheckerLib} from "solady/utils/SignatureCheckerLib.sol";
 import {IRebalanceCallback} from "interfaces/IRebalanceCallback.sol";
+import {Status} from "interfaces/IOracleRouter.sol";
 import {IVaultExtension} from "interfaces/IVault.sol";
 import {
     AccountId, Deleverage, Payment, Rebalancing
@@ -51,9 +52,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     function marginCall(AccountId account) external nonReentrant {
-        Configuration.Protocol memory protocol = Configuration.protocol(_table);
-        Appraisal memory appraisal = _appraise(_table, account);
-        uint256 health = ValueMath.healthFactor(appraisal.weightedCollateral, appraisal.debtValue);
+        (Configuration.Protocol memory protocol, Appraisal memory appraisal) = _look(account);
+        uint256 health = _healthOf(appraisal);
         if (health >= protocol.marginCallHealthFactorWad() || _isOnCall(protocol, appraisal.header)) {
             revert MarginCallRefused(health, protocol.marginCallHealthFactorWad());
         }
@@ -62,15 +62,19 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     function clearMarginCall(AccountId account) external nonReentrant {
-        Configuration.Protocol memory protocol = Configuration.protocol(_table);
-        Appraisal memory appraisal = _appraise(_table, account);
+        (Configuration.Protocol memory protocol, Appraisal memory appraisal) = _look(account);
         if (appraisal.header.calledAt() == 0) revert NotOnCall(account);
-        uint256 health = ValueMath.healthFactor(appraisal.weightedCollateral, appraisal.debtValue);
+        uint256 health = _healthOf(appraisal);
         if (health < protocol.marginCallHealthFactorWad()) {
             revert MarginCallRefused(health, protocol.marginCallHealthFactorWad());
         }
         _accounts[account].header = appraisal.header.withCalledAt(0);
         emit MarginCallCleared(account, health);
+    }
+
+    function _look(AccountId account) private view returns (Configuration.Protocol memory, Appraisal memory) {
+        Context memory context = _loadContext();
+        return (context.protocol, _appraise(context, account, NOTHING, NOTHING));
     }
 
     /// @inheritdoc IVaultExtension
@@ -122,9 +126,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
     {
         _requireAuthorized(account);
         amount = ValueMath.toDebtDown(shares.min(type(uint112).max), _indexOf(assetId));
-        address table = _table;
-        (Configuration.Asset memory asset,) = _addDebt(table, account, assetId, amount, to);
-        _requireHealthy(table, account);
+        (Configuration.Asset memory asset,) = _addDebt(_table, account, assetId, amount, to);
+        _requireHealthy(account);
         SafeTransferLib.safeTransfer(asset.token(), to, amount);
     }
 
@@ -160,13 +163,7 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
             _pull(asset.token(), msg.sender, amount);
         }
         (, uint256 debts) = _accounts[account].header.countSides();
-        if (debts != 0) _requireHealthy(table, account);
-    }
-
-    function _requireHealthy(address table, AccountId account) private view {
-        Appraisal memory appraisal = _appraise(table, account);
-        _requireInitialMargin(appraisal);
-        _requireMinimumDebt(table, appraisal);
+        if (debts != 0) _requireHealthy(account);
     }
 
     // ------------------------------------------------------------------------------------------------------ lenders
@@ -449,14 +446,29 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
             uint256 healthFactorWad
         )
     {
-        Appraisal memory appraisal = _appraise(_table, account);
+        (, Appraisal memory appraisal) = _look(account);
         return (
-            appraisal.collateralValue / RAY_PER_WAD,
-            appraisal.borrowingPower / (BPS * RAY_PER_WAD),
-            appraisal.weightedCollateral / (BPS * RAY_PER_WAD),
-            appraisal.debtValue.divUp(RAY_PER_WAD),
-            ValueMath.healthFactor(appraisal.weightedCollateral, appraisal.debtValue)
+            appraisal.decidingCollateral / RAY_PER_WAD,
+            _borrowingPower(appraisal) / (BPS * RAY_PER_WAD),
+            appraisal.decidingWeighted / (BPS * RAY_PER_WAD),
+            appraisal.decidingDebt.divUp(RAY_PER_WAD),
+            _healthOf(appraisal)
         );
+    }
+
+    /// @inheritdoc IVaultExtension
+    function priceOf(uint256 assetId)
+        external
+        view
+        whenSettled
+        returns (Status status, uint256 collateralWad, uint256 debtWad, uint256 exchangeWad)
+    {
+        Context memory context = _loadContext();
+        Configuration.Asset memory asset = _assetAt(context.table, assetId);
+        uint256 priceWad = _priceInPlace(context, asset);
+        if (priceWad != 0) return (Status.Fresh, priceWad, priceWad, priceWad);
+        Price memory price = _priceByRouter(context, asset);
+        return (price.status, price.collateralWad, price.debtWad, price.exchangeWad);
     }
 
     /// @inheritdoc IVaultExtension

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {Status} from "./IOracleRouter.sol";
 import {CurveParameters, LimitParameters, Modules} from "./IRiskConfigurator.sol";
 import {AccountId, CloseOutRequest, CloseOutResult, Deleverage} from "./Types.sol";
 
@@ -19,13 +20,18 @@ struct AccountView {
     bytes failure;
 }
 
+/// @notice What an asset counts at where the question is whether an account is unhealthy, WAD. Missing: the last good price.
+struct PriceView {
+    Status status;
+    uint256 decidingWad;
+}
+
 /// @notice One collateral of an account. Token units, WAD prices and values.
 struct CollateralView {
     uint256 assetId;
     address token;
     uint256 amount;
-    /// 0: there is no price.
-    uint256 priceWad;
+    PriceView price;
     /// Rounded down.
     uint256 value;
     uint256 liquidationThresholdBps;
@@ -41,8 +47,7 @@ struct DebtView {
     address token;
     /// Rounded up.
     uint256 amount;
-    /// 0: there is no price.
-    uint256 priceWad;
+    PriceView price;
     /// Rounded up.
     uint256 value;
     /// The highest price at which the account is surely healthy, all else being equal. Exact to one unit of each debt. 0: none
@@ -114,6 +119,8 @@ struct MarketCollateral {
     /// Size bucket, WAD value; 0: none.
     uint256 bucketCapacityWad;
     uint256 bucketRefillWad;
+    /// Target health factor in a turbulent market; 0: volatility does not lift it.
+    uint256 mostTargetBps;
 }
 
 /// @notice An asset to be lent and borrowed. Caps in token units, and what is left of them.
@@ -132,8 +139,13 @@ struct MarketView {
     address token;
     address supplyToken;
     uint256 decimals;
-    /// WAD USD per whole token; 0: there is no price, and `priceFailure` says why.
+    /// What amounts are exchanged at, WAD USD per whole token; 0: missing.
     uint256 priceWad;
+    Status priceStatus;
+    /// What it counts at as collateral, and as debt, where the question is whether an account is unhealthy.
+    uint256 collateralPriceWad;
+    uint256 debtPriceWad;
+    /// Why nothing is known of the price; empty otherwise.
     bytes priceFailure;
     MarketTotals totals;
     MarketRates rates;
@@ -161,13 +173,13 @@ interface ILens {
 
     // ----------------------------------------------------------------------------------------------------- accounts
 
-    /// @notice One account. Reverts as the Vault does where a price is missing.
+    /// @notice One account, at the prices that decide.
     function accountOf(AccountId account) external view returns (AccountView memory);
 
     /// @notice Many accounts, in the order given. One whose values cannot be told says why and fails nobody else.
     function accountsOf(AccountId[] calldata accounts) external view returns (AccountView[] memory);
 
-    /// @notice Everything about one account. A missing price leaves what depends on it at 0, and says so.
+    /// @notice Everything about one account, at the prices that decide; each with its status.
     function reportOf(AccountId account) external view returns (AccountReport memory);
 
     /// @notice Everything about many accounts, in the order given. One that fails says why and fails nobody else.
@@ -194,9 +206,6 @@ interface ILens {
 
     /// @notice What a lender's supply of an asset is worth now, token units, rounded down.
     function supplyAssetsOf(uint256 assetId, address holder) external view returns (uint256);
-
-    /// @notice The price the Vault would use, WAD USD per whole token. Reverts with its error where it would use none.
-    function priceOf(uint256 assetId) external view returns (uint256 priceWad);
 
     // ----------------------------------------------------------------------------------------------------- protocol
 

@@ -6,6 +6,21 @@ enum PriceStatus {
     Degraded
 }
 
+/// @notice What a ChainlinkAdapter is made with. Times in seconds, answers in the feed's own units.
+struct ChainlinkParameters {
+    /// The feed's promise: it answers at least this often.
+    uint32 heartbeat;
+    /// Our limit: an older answer is no price.
+    uint32 maxAge;
+    /// Answers outside [least, most] are not believed. At their widest, 1 and 1e48, only the aggregator's own bounds count.
+    int256 leastAnswer;
+    int256 mostAnswer;
+    /// The L2's sequencer uptime feed; 0 where there is none.
+    address sequencerFeed;
+    /// How long after its return prices are not yet what the market says.
+    uint32 sequencerGrace;
+}
+
 /// @notice Why there is no price, or why an adapter was not made: facts, with the two numbers that were compared.
 interface IPriceErrors {
     /// @notice The source did not answer, answered too little, or answered what no price can be.

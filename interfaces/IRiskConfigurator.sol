@@ -7,6 +7,12 @@ struct Modules {
     address insuranceFund;
     address penaltySplitter;
     address treasury;
+    address oracleRouter;
+    /// 0: no volatility lifts a target.
+    address volatilityOracle;
+    /// Of an L2; 0 where there is none. Every Chainlink feed that is read in place stands behind it.
+    address sequencerFeed;
+    uint32 sequencerGrace;
 }
 
 /// @notice Health factors and penalty curve, all WAD. Specification, sections 2 and 3.
@@ -26,6 +32,8 @@ struct LimitParameters {
     uint128 minDebtPerAssetWad;
     uint128 dustValueWad;
     uint128 bucketMinimumWad;
+    /// Part of a bucket's refill that goes on while its collateral's price is in doubt, WAD.
+    uint64 degradedRefillWad;
     uint64 hardFloorWad;
     uint32 gracePeriod;
     uint32 callLifetime;
@@ -42,6 +50,8 @@ struct CollateralParameters {
     /// Size bucket: value it holds when full (0: none) and what flows back per second, WAD.
     uint96 bucketCapacityWad;
     uint72 bucketRefillWad;
+    /// Target health factor in a turbulent market, bps; 0: volatility does not lift it.
+    uint16 mostTargetBps;
 }
 
 /// @notice An asset to be borrowed. Rates a year with nine decimals; caps in token units; a supply cap of 0: not to be borrowed.
@@ -58,15 +68,6 @@ struct BorrowParameters {
     uint16 flashFeeBps;
 }
 
-/// @notice Where an asset's price comes from. Times in seconds.
-struct PriceSource {
-    address feed;
-    /// An IPriceAdapter instead of a Chainlink-shaped feed.
-    bool isAdapter;
-    uint24 heartbeat;
-    uint24 maxAge;
-}
-
 /// @title RiskConfigurator: every parameter, every bound, every relation between parameters
 /// @notice Builds the Vault's configuration table; nothing that breaks a formula gets into one.
 interface IRiskConfigurator {
@@ -75,7 +76,12 @@ interface IRiskConfigurator {
     error AssetAlreadyListed(address token);
     error TooManyAssets(uint256 most);
     error NotAContract(address module);
+    error PriceSourceUnchanged(uint256 assetId);
     error AssetNotListed(uint256 assetId);
+    /// @notice The router has no adapter for the token.
+    error AdapterMissing(address token);
+    /// @notice A feed that is read in place stands behind another sequencer, or grace period, than the protocol's.
+    error SequencerDiffers(address token, address sequencerFeed, uint256 grace);
     error ThresholdMustRamp(uint256 current, uint256 proposed);
     error RampOutOfRange(uint256 duration, uint256 least, uint256 most);
 
@@ -86,12 +92,13 @@ interface IRiskConfigurator {
     function setProtocol(Modules calldata modules, CurveParameters calldata curve, LimitParameters calldata limits)
         external;
 
-    /// @notice Lists an asset under the next id. Restricted.
+    /// @notice Lists an asset under the next id. The router has its adapter already, and a fresh price. Restricted.
+    /// @param isReadInPlace the adapter is a ChainlinkAdapter: while fresh, its feed is read without the hops to it
     function listAsset(
         address token,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
-        PriceSource calldata source
+        bool isReadInPlace
     ) external returns (uint256 assetId);
 
     /// @notice Changes an asset. A lower liquidation threshold is reached over `rampDuration` seconds. Restricted.
@@ -99,7 +106,10 @@ interface IRiskConfigurator {
         uint256 assetId,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
-        PriceSource calldata source,
+        bool isReadInPlace,
         uint256 rampDuration
     ) external;
+
+    /// @notice Brings what is read in place in line with the router, after an asset's adapter was replaced. Anyone may.
+    function syncPriceSource(uint256 assetId) external;
 }

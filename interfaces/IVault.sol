@@ -12,6 +12,7 @@ import {
     RepaidLeg,
     SeizedLeg
 } from "./Types.sol";
+import {Status} from "./IOracleRouter.sol";
 
 /// @notice What the Vault reports: errors as facts with their numbers, and events from which every balance can be rebuilt.
 interface IVaultEvents {
@@ -37,6 +38,8 @@ interface IVaultEvents {
     /// @notice Debt above the sum of `ltv` times collateral value, both WAD values.
     error BelowInitialMargin(uint256 borrowingPower, uint256 debtValue);
     error DebtBelowMinimum(uint256 debtValue, uint256 minimum);
+    /// @notice A price of the account is in doubt or missing: nothing is taken out against it.
+    error PriceNotFresh(uint256 assetId);
     error TransferMismatch(address token, uint256 expected, uint256 received);
     error Reentrancy();
     error ConfigurationMissing();
@@ -113,6 +116,7 @@ interface IVaultEvents {
     event SupplyTokenSet(uint256 indexed assetId, address indexed token);
     event ConfigurationSet(address indexed table);
     event PausesSet(AssetSet borrowing, AssetSet withdrawing);
+    event RouterAskedUntil(uint256 until);
 }
 
 /// @notice The hot part: what the Vault's own code does.
@@ -157,6 +161,10 @@ interface IVaultCore {
 
     /// @notice Registers an asset's SupplyToken, once. Restricted.
     function setSupplyToken(uint256 assetId, address token) external;
+
+    /// @notice Until then no feed is read in place: the router alone says what is worth what. Restricted to the router, which calls it when
+    /// a price is frozen.
+    function askRouterUntil(uint40 until) external;
 
     /// @notice Stops borrowing of, and withdrawing while owing from, the assets in the two sets. Restricted.
     function setPauses(AssetSet borrowing, AssetSet withdrawing) external;
@@ -270,7 +278,7 @@ interface IVaultExtension {
             uint256[] memory debtAmounts
         );
 
-    /// @notice WAD sums: collateral value, borrowing power (ltv), maintenance value (t), debt value; and the health factor.
+    /// @notice WAD sums at the prices that decide: collateral value, borrowing power (ltv), maintenance value (t), debt value; and the health factor.
     function healthOf(AccountId account)
         external
         view
@@ -281,6 +289,13 @@ interface IVaultExtension {
             uint256 debtValue,
             uint256 healthFactorWad
         );
+
+    /// @notice An asset's price as the Vault sees it, WAD: what it counts at as collateral and as debt where the question is whether an
+    /// account is unhealthy, and what amounts are exchanged at, 0 where it is missing. All the same while fresh.
+    function priceOf(uint256 assetId)
+        external
+        view
+        returns (Status status, uint256 collateralWad, uint256 debtWad, uint256 exchangeWad);
 
     /// @return calledAt time of a margin call that still stands, 0 where there is none.
     /// @return actedAt time of the last borrow, or withdrawal with debt left.

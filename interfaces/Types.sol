@@ -22,19 +22,20 @@ enum Payment {
     Claims
 }
 
-/// @notice Sums over one account and over the sets that a request selects from it.
-/// @dev Values in RAY (1e-27 USD); weighted values in RAY times bps. See docs/liquidation.md, section 2.
+/// @notice Sums over one account, over its collateral that has a price, and over the sets that a request selects from it.
+/// @dev Values in RAY (1e-27 USD); weighted values in RAY times bps. See docs/liquidation.md, section 2. A set with all the value
+/// that has a price is the whole of it: collateral without value is in no set.
 struct Snapshot {
     uint256 collateralValue;
     uint256 weightedCollateral;
-    uint256 bonusWeightedCollateral;
     uint256 debtValue;
+    uint256 pricedCollateralValue;
+    uint256 pricedWeightedCollateral;
+    uint256 pricedBonusWeightedCollateral;
     uint256 setCollateralValue;
     uint256 setWeightedCollateral;
     uint256 setBonusWeightedCollateral;
     uint256 setDebtValue;
-    /// The collateral set holds every collateral of the account.
-    bool isWholeCollateral;
 }
 
 /// @notice What the engine is to aim for.
@@ -48,12 +49,14 @@ struct Terms {
     uint256 minDebtValue;
     /// Part of the largest close-out that the liquidator fills, in (0, 1e18].
     uint256 fillWad;
-    /// Largest value seized that the size buckets leave, RAY; the largest uint256 where none is on.
+    /// Largest value seized that the size buckets leave, RAY; the largest uint256 where none is in the way.
     uint256 maxSeizedValue;
-    /// Nobody came while the account was on call: a smaller set may sell more than the whole would.
-    bool isBackstop;
     /// Self-deleverage: the owner's fixed penalty instead of the curve; 0 in a liquidation.
     uint256 fixedPenaltyWad;
+    /// Nobody came while the account was on call: a smaller set may sell more than the whole would.
+    bool isBackstop;
+    /// The account covers its debt at the prices that decide: none may be written off, whatever the exchange prices say.
+    bool isCovered;
 }
 
 /// @notice What a close-out is to move. Values in RAY.

@@ -8,14 +8,15 @@ from typing import Any, Protocol
 
 from eth_utils.crypto import keccak
 
-from closeout.chain.parameters import AssetListing, ProtocolParameters
+from closeout.chain.parameters import AssetListing, OracleParameters, PriceSource, ProtocolParameters
 
-__all__ = ["Deployer", "Deployment", "deploy_protocol"]
+__all__ = ["Deployer", "Deployment", "deploy_protocol", "list_asset", "modules_of"]
 
 # Role numbers of the Authority (OpenZeppelin AccessManager); 0 is its admin, the governor.
 GOVERNOR = 0
 CONFIGURATOR = 1
 GUARDIAN = 2
+ROUTER = 3
 NO_DELAY = 0
 
 
@@ -52,31 +53,37 @@ def deploy_protocol(deployer: Deployer, parameters: ProtocolParameters, assets: 
     authority = deployer.deploy("Authority", deployer.address)
     extension = deployer.deploy("VaultExtension", most)
     vault = deployer.deploy("Vault", authority, extension, most)
+    oracles = parameters.oracles
+    router = deployer.deploy("OracleRouter", authority, vault, oracles.abandon_after, oracles.decay_period)
     configurator = deployer.deploy("RiskConfigurator", authority, vault, most)
     engine = deployer.deploy("LiquidationEngine")
     fund = deployer.deploy("InsuranceFund", vault)
     splitter = deployer.deploy("PenaltySplitter", vault, fund, parameters.treasury, *astuple(weights))
     lens = deployer.deploy("Lens", vault)
 
-    def authorise(function: str, role: int) -> None:
+    def authorise(target: str, function: str, role: int) -> None:
         selector = keccak(text=function)[:4]
-        deployer.transact("Authority", authority, "setTargetFunctionRole", vault, [selector], role)
+        deployer.transact("Authority", authority, "setTargetFunctionRole", target, [selector], role)
 
-    authorise("setConfiguration(address)", CONFIGURATOR)
-    authorise("setSupplyToken(uint256,address)", CONFIGURATOR)
-    authorise("setPauses(uint128,uint128)", GUARDIAN)
+    authorise(vault, "setConfiguration(address)", CONFIGURATOR)
+    authorise(vault, "setSupplyToken(uint256,address)", CONFIGURATOR)
+    authorise(vault, "setPauses(uint128,uint128)", GUARDIAN)
+    authorise(vault, "askRouterUntil(uint40)", ROUTER)
+    authorise(router, "freeze(address)", GUARDIAN)
     deployer.transact("Authority", authority, "grantRole", CONFIGURATOR, configurator, NO_DELAY)
+    deployer.transact("Authority", authority, "grantRole", ROUTER, router, NO_DELAY)
     deployer.transact("Authority", authority, "grantRole", GUARDIAN, deployer.address, NO_DELAY)
 
-    modules = (engine, fund, splitter, parameters.treasury)
+    modules = modules_of(engine, fund, splitter, parameters.treasury, router, oracles)
     deployer.transact(
         "RiskConfigurator", configurator, "setProtocol", modules, astuple(parameters.curve), astuple(parameters.limits)
     )
     for asset in assets:
-        deployer.transact("RiskConfigurator", configurator, "listAsset", *asset.arguments())
+        list_asset(deployer, router, configurator, oracles, asset)
     return Deployment(
         {
             "Authority": authority,
+            "OracleRouter": router,
             "VaultExtension": extension,
             "Vault": vault,
             "RiskConfigurator": configurator,
@@ -86,3 +93,26 @@ def deploy_protocol(deployer: Deployer, parameters: ProtocolParameters, assets: 
             "Lens": lens,
         }
     )
+
+
+def modules_of(
+    engine: str, fund: str, splitter: str, treasury: str, router: str, oracles: OracleParameters
+) -> tuple[object, ...]:
+    """The struct Modules of interfaces/IRiskConfigurator.sol."""
+    beside = (oracles.volatility_oracle, oracles.sequencer_feed, oracles.sequencer_grace)
+    return (engine, fund, splitter, treasury, router, *beside)
+
+
+def list_asset(
+    deployer: Deployer, router: str, configurator: str, oracles: OracleParameters, asset: AssetListing
+) -> None:
+    """Plugs the asset's price into the router, held against the reference, and lists it."""
+    source = asset.source
+    adapter = source.feed if source.is_adapter else deployer.deploy("ChainlinkAdapter", *_adapter(source, oracles))
+    deployer.transact("OracleRouter", router, "activate", asset.token, adapter, source.reference)
+    deployer.transact("RiskConfigurator", configurator, "listAsset", *asset.arguments())
+
+
+def _adapter(source: PriceSource, oracles: OracleParameters) -> tuple[object, ...]:
+    bounds = (source.heartbeat, source.max_age, source.least_answer, source.most_answer)
+    return (source.feed, (*bounds, oracles.sequencer_feed, oracles.sequencer_grace))

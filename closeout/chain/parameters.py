@@ -10,6 +10,7 @@ __all__ = [
     "CollateralParameters",
     "CurveParameters",
     "LimitParameters",
+    "OracleParameters",
     "PenaltyWeights",
     "PriceSource",
     "ProtocolParameters",
@@ -17,6 +18,9 @@ __all__ = [
 
 ZERO_ADDRESS = "0x" + "00" * 20
 UNLIMITED = 2**112 - 1
+DAY = 86_400
+# the widest that a ChainlinkAdapter takes: only the aggregator's own bounds count
+MOST_ANSWER = 10**48
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class LimitParameters:
     min_debt_per_asset: int
     dust_value: int
     bucket_minimum: int
+    # part of a bucket's refill that goes on while the price is in doubt, WAD
+    degraded_refill: int
     hard_floor: int
     grace_period: int
     call_lifetime: int
@@ -56,6 +62,17 @@ class PenaltyWeights:
 
 
 @dataclass(frozen=True)
+class OracleParameters:
+    """The router's times in seconds, and what of the oracles is the protocol's as a whole."""
+
+    abandon_after: int = 7 * DAY
+    decay_period: int = 30 * DAY
+    volatility_oracle: str = ZERO_ADDRESS
+    sequencer_feed: str = ZERO_ADDRESS
+    sequencer_grace: int = 0
+
+
+@dataclass(frozen=True)
 class ProtocolParameters:
     """All that is not an asset. `max_target_health_factor` is the Vault's own bound, for good."""
 
@@ -63,6 +80,7 @@ class ProtocolParameters:
     limits: LimitParameters
     weights: PenaltyWeights
     treasury: str
+    oracles: OracleParameters = OracleParameters()
     max_target_health_factor: int = 2 * 10**18
 
 
@@ -76,6 +94,8 @@ class CollateralParameters:
     cap: int = UNLIMITED
     bucket_capacity: int = 0
     bucket_refill: int = 0
+    # bps; 0: volatility does not lift the target
+    most_target: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,12 +118,20 @@ class BorrowParameters:
 
 @dataclass(frozen=True)
 class PriceSource:
-    """Feed or adapter; times in seconds."""
+    """A Chainlink-shaped feed, for which an adapter is deployed, or an adapter that is there; times in seconds.
+
+    `reference` is the price that the adapter is held against when it is plugged in, WAD. A feed is read in place while fresh
+    unless that is switched off: its asset has a jump bound, say.
+    """
 
     feed: str
+    reference: int
     is_adapter: bool = False
-    heartbeat: int = 3600
-    max_age: int = 86_400
+    is_read_in_place: bool = True
+    heartbeat: int = DAY
+    max_age: int = 2 * DAY
+    least_answer: int = 1
+    most_answer: int = MOST_ANSWER
 
 
 @dataclass(frozen=True)
@@ -116,4 +144,5 @@ class AssetListing:
     source: PriceSource
 
     def arguments(self) -> tuple[object, ...]:
-        return (self.token, astuple(self.collateral), astuple(self.borrowing), astuple(self.source))
+        is_read_in_place = self.source.is_read_in_place and not self.source.is_adapter
+        return (self.token, astuple(self.collateral), astuple(self.borrowing), is_read_in_place)

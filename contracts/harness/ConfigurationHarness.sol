@@ -30,6 +30,11 @@ contract ConfigurationHarness {
         uint256 dustValueWad;
         uint256 steepnessWad;
         uint256 bucketMinimumWad;
+        uint256 degradedRefillWad;
+        address oracleRouter;
+        uint256 sequencerGrace;
+        address sequencerFeed;
+        address volatilityOracle;
     }
 
     struct AssetFields {
@@ -37,7 +42,7 @@ contract ConfigurationHarness {
         uint256 decimals;
         bool isCollateral;
         bool isBorrowable;
-        bool isAdapter;
+        bool isReadInPlace;
         uint256 ltvBps;
         uint256 thresholdBps;
         uint256 targetThresholdBps;
@@ -46,7 +51,8 @@ contract ConfigurationHarness {
         address feed;
         uint256 feedDecimals;
         uint256 heartbeat;
-        uint256 maxAge;
+        int256 leastAnswer;
+        int256 mostAnswer;
         uint256[4] rateParameters;
         uint256 bucketRefillWad;
         uint256 collateralCap;
@@ -54,6 +60,7 @@ contract ConfigurationHarness {
         uint256 supplyCap;
         uint256 borrowCap;
         uint256 flashFeeBps;
+        uint256 mostTargetBps;
         address rateModel;
         uint256 maxAmount;
     }
@@ -80,6 +87,11 @@ contract ConfigurationHarness {
         fields.dustValueWad = words.dustValueWad();
         fields.steepnessWad = words.steepnessWad();
         fields.bucketMinimumWad = words.bucketMinimumWad();
+        fields.degradedRefillWad = words.degradedRefillWad();
+        fields.oracleRouter = words.oracleRouter();
+        fields.sequencerGrace = words.sequencerGrace();
+        fields.sequencerFeed = words.sequencerFeed();
+        fields.volatilityOracle = words.volatilityOracle();
     }
 
     /// @param timestamp when the threshold is asked for
@@ -93,7 +105,7 @@ contract ConfigurationHarness {
         fields.decimals = words.decimals();
         fields.isCollateral = words.hasFlag(Configuration.FLAG_COLLATERAL);
         fields.isBorrowable = words.hasFlag(Configuration.FLAG_BORROWABLE);
-        fields.isAdapter = words.hasFlag(Configuration.FLAG_ADAPTER);
+        fields.isReadInPlace = words.hasFlag(Configuration.FLAG_IN_PLACE);
         fields.ltvBps = words.ltvBps();
         fields.thresholdBps = words.thresholdBps(timestamp);
         fields.targetThresholdBps = words.targetThresholdBps();
@@ -102,7 +114,7 @@ contract ConfigurationHarness {
         fields.feed = words.feed();
         fields.feedDecimals = words.feedDecimals();
         fields.heartbeat = words.heartbeat();
-        fields.maxAge = words.maxAge();
+        (fields.leastAnswer, fields.mostAnswer) = words.answerBounds();
         (fields.rateParameters[0], fields.rateParameters[1], fields.rateParameters[2], fields.rateParameters[3]) =
             words.rateParameters();
         fields.bucketRefillWad = words.bucketRefillWad();
@@ -111,6 +123,7 @@ contract ConfigurationHarness {
         fields.supplyCap = words.supplyCap();
         fields.borrowCap = words.borrowCap();
         fields.flashFeeBps = words.flashFeeBps();
+        fields.mostTargetBps = words.mostTargetBps();
         fields.rateModel = words.rateModel();
         fields.maxAmount = words.maxAmount();
     }

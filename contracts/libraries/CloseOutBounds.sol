@@ -28,9 +28,8 @@ library CloseOutBounds {
         uint256 bonus = mostBonus(account, terms.fixedPenaltyWad, repaid);
         if (seized > repaid + bonus + SLACK) revert IVaultEvents.PlanAboveBonus(seized, repaid + bonus + SLACK);
 
-        bool isInsolvent =
-            account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad);
-        if (isInsolvent) {
+        bool isShort = account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad);
+        if (isShort && !terms.isCovered) {
             // P12, P21: debt disappears in proportion to the collateral taken, so that C / B stays. The plan's seized value is
             // rounded down, before the fill and after it; each of these units stands for B / C of debt
             uint256 most = (seized + SLACK).fullMulDivUp(account.debtValue, account.collateralValue) + SLACK;
@@ -41,6 +40,8 @@ library CloseOutBounds {
             return;
         }
         if (plan.extinguishedValue > repaid) revert IVaultEvents.PlanExtinguishesTooMuch(plan.extinguishedValue, repaid);
+        // short at exchange prices, covered at those that decide: the smallest penalty is paid, and nothing raises health at it
+        if (isShort) return;
 
         // P4: the health factor is not lowered, W / B <= (W - lost) / (B - repaid)
         uint256 lost = seized.fullMulDiv(account.setWeightedCollateral, account.setCollateralValue);

@@ -17,23 +17,27 @@ pragma solidity 0.8.30;
 /// | `penalty` | bonus floor 64, min bonus fraction 64, fee share 64 (all WAD) |
 /// | `minimum` | min debt value 128, min debt per asset 128 (WAD) |
 /// | `dust` | dust value 128 (WAD), steepness 128 (WAD) |
-/// | `bucket` | bucket minimum 128 (WAD) |
+/// | `bucket` | bucket minimum 128 (WAD), part of a bucket's refill while its collateral's price is degraded 64 (WAD) |
+/// | `router` | oracle router 160, grace period after the sequencer's return 32 (s) |
+/// | `sequencer` | L2 sequencer uptime feed 160; 0 where there is none |
+/// | `volatility` | volatility oracle 160; 0 where there is none |
 /// | asset `risk` | token 160, decimals 8, flags 8, ltv 16, threshold now 16, threshold at the ramp's start 16, max bonus 16, reserve factor 16 (bps) |
-/// | `feed` | feed 160, feed decimals 8, heartbeat 24 (s), max age 24 (s), ramp end 40 (s) |
+/// | `feed` | Chainlink feed that is read in place 160, feed decimals 8, heartbeat 24 (s), unused 24, ramp end 40 (s) |
+/// | `answers` | least 128 and most 128 answer of that feed that is believed |
 /// | `rate` | base 32, slope 1 32, slope 2 32 (nine decimals a year), kink 64 (WAD), ramp duration 24 (s), bucket refill 72 (WAD per s) |
 /// | `caps` | collateral cap 112 (units), bucket capacity 128 (WAD) |
-/// | `supply` | supply cap 112, borrow cap 112 (units), flash-loan fee 16 (bps) |
+/// | `supply` | supply cap 112, borrow cap 112 (units), flash-loan fee 16 (bps), largest target health factor by volatility 16 (bps) |
 /// | `model` | interest-rate model 160; 0: the kinked model with the parameters of `rate`, computed in place |
 library Configuration {
-    uint256 internal constant PROTOCOL_WORDS = 9;
-    uint256 internal constant ASSET_WORDS = 6;
-    /// @dev What fits a contract's code (EIP-170): 1 + 32 * (9 + 6 * 126) = 24 481 of 24 576 bytes.
-    uint256 internal constant MAX_ASSETS = 126;
+    uint256 internal constant PROTOCOL_WORDS = 12;
+    uint256 internal constant ASSET_WORDS = 7;
+    /// @dev What fits a contract's code (EIP-170): 1 + 32 * (12 + 7 * 107) = 24 353 of 24 576 bytes.
+    uint256 internal constant MAX_ASSETS = 107;
 
     uint256 internal constant FLAG_COLLATERAL = 1;
     uint256 internal constant FLAG_BORROWABLE = 2;
-    /// @dev The price comes from an adapter instead of a Chainlink feed read in place.
-    uint256 internal constant FLAG_ADAPTER = 4;
+    /// @dev A fresh price is read from the Chainlink feed in place; any other comes from the router.
+    uint256 internal constant FLAG_IN_PLACE = 4;
 
     struct Protocol {
         uint256 engineWord;
@@ -45,11 +49,15 @@ library Configuration {
         uint256 minimumWord;
         uint256 dustWord;
         uint256 bucketWord;
+        uint256 routerWord;
+        uint256 sequencerWord;
+        uint256 volatilityWord;
     }
 
     struct Asset {
         uint256 riskWord;
         uint256 feedWord;
+        uint256 answersWord;
         uint256 rateWord;
         uint256 capsWord;
         uint256 supplyWord;
@@ -154,6 +162,26 @@ library Configuration {
         return uint128(words.bucketWord);
     }
 
+    function degradedRefillWad(Protocol memory words) internal pure returns (uint256) {
+        return uint64(words.bucketWord >> 128);
+    }
+
+    function oracleRouter(Protocol memory words) internal pure returns (address) {
+        return address(uint160(words.routerWord));
+    }
+
+    function sequencerGrace(Protocol memory words) internal pure returns (uint256) {
+        return uint32(words.routerWord >> 160);
+    }
+
+    function sequencerFeed(Protocol memory words) internal pure returns (address) {
+        return address(uint160(words.sequencerWord));
+    }
+
+    function volatilityOracle(Protocol memory words) internal pure returns (address) {
+        return address(uint160(words.volatilityWord));
+    }
+
     // ------------------------------------------------------------------------------------------------------- asset
 
     function token(Asset memory words) internal pure returns (address) {
@@ -209,8 +237,9 @@ library Configuration {
         return uint24(words.feedWord >> 168);
     }
 
-    function maxAge(Asset memory words) internal pure returns (uint256) {
-        return uint24(words.feedWord >> 192);
+    /// @notice The answers of the feed that are believed, both ends included.
+    function answerBounds(Asset memory words) internal pure returns (int256 least, int256 most) {
+        return (int256(uint256(uint128(words.answersWord))), int256(words.answersWord >> 128));
     }
 
     function rateParameters(Asset memory words)
@@ -245,6 +274,11 @@ library Configuration {
 
     function flashFeeBps(Asset memory words) internal pure returns (uint256) {
         return uint16(words.supplyWord >> 224);
+    }
+
+    /// @notice The target health factor in a turbulent market, bps; 0: volatility does not move it.
+    function mostTargetBps(Asset memory words) internal pure returns (uint256) {
+        return words.supplyWord >> 240;
     }
 
     function rateModel(Asset memory words) internal pure returns (address) {

@@ -17,7 +17,7 @@ contract TestAggregator {
         uint32 roundId;
     }
 
-    Round private _latest;
+    Round internal _latest;
 
     event AnswerUpdated(int256 indexed current, uint256 indexed roundId, uint256 updatedAt);
 
@@ -26,7 +26,7 @@ contract TestAggregator {
     }
 
     /// @notice Publishes a round with the block's time.
-    function publish(int192 answer) external {
+    function publish(int192 answer) external virtual {
         publishAt(answer, uint64(block.timestamp));
     }
 
@@ -52,7 +52,7 @@ contract TestAggregator {
         return _latest.answer;
     }
 
-    function latestRoundData() public view returns (uint80, int256, uint256, uint256, uint80) {
+    function latestRoundData() public view virtual returns (uint80, int256, uint256, uint256, uint80) {
         Round memory round = _latest;
         return (round.roundId, round.answer, round.updatedAt, round.updatedAt, round.roundId);
     }

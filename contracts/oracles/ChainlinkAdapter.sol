@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {IPriceAdapter, PriceStatus} from "interfaces/IPriceAdapter.sol";
+import {ChainlinkParameters, IPriceAdapter, PriceStatus} from "interfaces/IPriceAdapter.sol";
 import {AdapterBase} from "./AdapterBase.sol";
 import {BoundedCall} from "./BoundedCall.sol";
 import {ChainlinkReader} from "./ChainlinkReader.sol";
@@ -12,21 +12,6 @@ interface IAggregator {
     function aggregator() external view returns (address);
     function minAnswer() external view returns (int192);
     function maxAnswer() external view returns (int192);
-}
-
-/// @notice Times in seconds, answers in the feed's own units.
-struct ChainlinkParameters {
-    /// The feed's promise: it answers at least this often.
-    uint32 heartbeat;
-    /// Our limit: an older answer is no price.
-    uint32 maxAge;
-    /// Answers outside [least, most] are not believed. At their widest, 1 and 1e48, only the aggregator's own bounds count.
-    int256 leastAnswer;
-    int256 mostAnswer;
-    /// The L2's sequencer uptime feed; 0 where there is none.
-    address sequencerFeed;
-    /// How long after its return prices are not yet what the market says.
-    uint32 sequencerGrace;
 }
 
 /// @title ChainlinkAdapter: a Chainlink-shaped feed

@@ -9,6 +9,11 @@ import {IPriceAdapter, PriceStatus} from "interfaces/IPriceAdapter.sol";
 import {BoundedCall, Quote} from "./BoundedCall.sol";
 import {ModelPrice} from "./ModelPrice.sol";
 
+/// @dev Who reads feeds in place, beside the router, and must know until when not to.
+interface IReadsInPlace {
+    function askRouterUntil(uint40 until) external;
+}
+
 /// @title OracleRouter
 /// @notice See interfaces/IOracleRouter.sol.
 contract OracleRouter is IOracleRouter, AccessManaged {
@@ -73,6 +78,8 @@ contract OracleRouter is IOracleRouter, AccessManaged {
     /// @dev What the protocol's arithmetic carries: docs/liquidation.md, section 1.
     uint256 private constant MAX_PRICE_WAD = 1e30;
 
+    /// @notice The Vault, which is told of freezes; 0 where nobody reads feeds in place.
+    IReadsInPlace public immutable VAULT;
     /// @notice How long a market is missing before its last good price is cut, and how long until nothing of it is left.
     uint256 public immutable ABANDON_AFTER;
     uint256 public immutable DECAY_PERIOD;
@@ -83,12 +90,14 @@ contract OracleRouter is IOracleRouter, AccessManaged {
     /// @inheritdoc IOracleRouter
     uint256 public anyFrozenUntil;
 
-    constructor(address authority, uint256 abandonAfter, uint256 decayPeriod) AccessManaged(authority) {
+    constructor(address authority, IReadsInPlace vault, uint256 abandonAfter, uint256 decayPeriod)
+        AccessManaged(authority)
+    {
         // an outage of a weekend is no abandonment; after three months nobody waits for the market to come back
         _range("abandonAfter", abandonAfter, 3 days, 90 days);
         // faster, the cut itself would be the crash; slower, worthless collateral holds bad debt back for years
         _range("decayPeriod", decayPeriod, 7 days, 365 days);
-        (ABANDON_AFTER, DECAY_PERIOD) = (abandonAfter, decayPeriod);
+        (VAULT, ABANDON_AFTER, DECAY_PERIOD) = (vault, abandonAfter, decayPeriod);
     }
 
     // -------------------------------------------------------------------------------------------------------- prices
@@ -325,7 +334,9 @@ contract OracleRouter is IOracleRouter, AccessManaged {
 
     function _setFrozenUntil(address asset, uint256 until) private {
         _sources[asset].frozenUntil = uint40(until);
-        if (until > anyFrozenUntil) anyFrozenUntil = until;
+        if (until <= anyFrozenUntil) return;
+        anyFrozenUntil = until;
+        if (address(VAULT) != address(0)) VAULT.askRouterUntil(uint40(until));
     }
 
     // ---------------------------------------------------------------------------------------------------------- views

@@ -2,7 +2,7 @@
 pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {AccountView, CollateralView, DebtView} from "interfaces/ILens.sol";
+import {AccountView, CollateralView, DebtView, PriceView} from "interfaces/ILens.sol";
 import {Configuration} from "../libraries/Configuration.sol";
 import {BPS, RAY_PER_WAD} from "../libraries/Units.sol";
 import {ValueMath} from "../libraries/ValueMath.sol";
@@ -17,13 +17,13 @@ library AccountLines {
 
     /// @param table the configuration
     /// @param sums what the account holds and its sums
-    /// @param collateralPrices WAD, in the order of the account's collaterals; 0: missing
+    /// @param collateralPrices in the order of the account's collaterals
     /// @param debtPrices likewise
     function describe(
         address table,
         AccountView memory sums,
-        uint256[] memory collateralPrices,
-        uint256[] memory debtPrices
+        PriceView[] memory collateralPrices,
+        PriceView[] memory debtPrices
     ) internal view returns (CollateralView[] memory collaterals, DebtView[] memory debts) {
         collaterals = _collaterals(table, sums, collateralPrices);
         debts = _debts(table, sums, debtPrices);
@@ -48,7 +48,7 @@ library AccountLines {
         }
     }
 
-    function _collaterals(address table, AccountView memory sums, uint256[] memory prices)
+    function _collaterals(address table, AccountView memory sums, PriceView[] memory prices)
         private
         view
         returns (CollateralView[] memory lines)
@@ -58,13 +58,13 @@ library AccountLines {
             CollateralView memory line = lines[i];
             Configuration.Asset memory asset = Configuration.asset(table, sums.collateralIds[i]);
             (line.assetId, line.token) = (sums.collateralIds[i], asset.token());
-            (line.amount, line.priceWad) = (sums.collateralAmounts[i], prices[i]);
-            line.value = ValueMath.collateralValue(line.amount, prices[i], asset.decimals()) / RAY_PER_WAD;
+            (line.amount, line.price) = (sums.collateralAmounts[i], prices[i]);
+            line.value = ValueMath.collateralValue(line.amount, line.price.decidingWad, asset.decimals()) / RAY_PER_WAD;
             line.liquidationThresholdBps = asset.thresholdBps(block.timestamp);
         }
     }
 
-    function _debts(address table, AccountView memory sums, uint256[] memory prices)
+    function _debts(address table, AccountView memory sums, PriceView[] memory prices)
         private
         view
         returns (DebtView[] memory lines)
@@ -74,14 +74,14 @@ library AccountLines {
             DebtView memory line = lines[i];
             Configuration.Asset memory asset = Configuration.asset(table, sums.debtIds[i]);
             (line.assetId, line.token) = (sums.debtIds[i], asset.token());
-            (line.amount, line.priceWad) = (sums.debtAmounts[i], prices[i]);
-            line.value = line.amount.fullMulDivUp(prices[i], 10 ** asset.decimals());
+            (line.amount, line.price) = (sums.debtAmounts[i], prices[i]);
+            line.value = line.amount.fullMulDivUp(line.price.decidingWad, 10 ** asset.decimals());
         }
     }
 
     function _weighted(address table, CollateralView memory line) private view returns (uint256) {
         uint256 decimals = Configuration.asset(table, line.assetId).decimals();
-        return ValueMath.collateralValue(line.amount, line.priceWad, decimals) * line.liquidationThresholdBps;
+        return ValueMath.collateralValue(line.amount, line.price.decidingWad, decimals) * line.liquidationThresholdBps;
     }
 
     /// @dev The least price at which `t * value + the others' weighted values >= debt`.

@@ -12,15 +12,16 @@ import {
     MarketCollateral,
     MarketRates,
     MarketTotals,
-    MarketView
+    MarketView,
+    PriceView
 } from "interfaces/ILens.sol";
 import {CurveParameters, LimitParameters, Modules} from "interfaces/IRiskConfigurator.sol";
+import {Status} from "interfaces/IOracleRouter.sol";
 import {IVault} from "interfaces/IVault.sol";
 import {AccountId, AssetAmount, AssetSet, CloseOutRequest, CloseOutResult} from "interfaces/Types.sol";
 import {Configuration} from "../libraries/Configuration.sol";
 import {SharesMath} from "../libraries/SharesMath.sol";
 import {BPS, WAD} from "../libraries/Units.sol";
-import {PriceReader} from "../oracles/PriceReader.sol";
 import {AccountLines} from "./AccountLines.sol";
 
 /// @title Lens
@@ -77,7 +78,10 @@ contract Lens is ILens {
     function reportOf(AccountId account) external view returns (AccountReport memory report) {
         report.sums = _accountOrFailure(account, _part(2));
         (report.collaterals, report.debts) = AccountLines.describe(
-            VAULT.configuration(), report.sums, _prices(report.sums.collateralIds), _prices(report.sums.debtIds)
+            VAULT.configuration(),
+            report.sums,
+            _prices(report.sums.collateralIds, false),
+            _prices(report.sums.debtIds, true)
         );
         (uint256 power, uint256 debt) = (report.sums.borrowingPower, report.sums.debtValue);
         report.borrowableValue = power > debt ? power - debt : 0;
@@ -98,13 +102,17 @@ contract Lens is ILens {
         }
     }
 
-    /// @dev 0 where there is no price.
-    function _prices(uint256[] memory assetIds) private view returns (uint256[] memory prices) {
-        prices = new uint256[](assetIds.length);
+    /// @dev Deciding prices; 0 where the router does not answer.
+    function _prices(uint256[] memory assetIds, bool areDebts) private view returns (PriceView[] memory prices) {
+        prices = new PriceView[](assetIds.length);
         for (uint256 i; i < prices.length; ++i) {
-            try this.priceOf{gas: _part(prices.length - i + 1)}(assetIds[i]) returns (uint256 priceWad) {
-                prices[i] = priceWad;
-            } catch {}
+            try VAULT.priceOf{gas: _part(prices.length - i + 1)}(assetIds[i]) returns (
+                Status status, uint256 collateralWad, uint256 debtWad, uint256
+            ) {
+                prices[i] = PriceView(status, areDebts ? debtWad : collateralWad);
+            } catch {
+                prices[i].status = Status.Missing;
+            }
         }
     }
 
@@ -178,8 +186,11 @@ contract Lens is ILens {
         Configuration.Asset memory asset = Configuration.asset(VAULT.configuration(), assetId);
         (result.assetId, result.token, result.decimals) = (assetId, asset.token(), asset.decimals());
         result.supplyToken = VAULT.supplyTokenOf(assetId);
-        try this.priceOf{gas: _part(1)}(assetId) returns (uint256 priceWad) {
-            result.priceWad = priceWad;
+        try VAULT.priceOf{gas: _part(1)}(assetId) returns (
+            Status status, uint256 collateralWad, uint256 debtWad, uint256 exchangeWad
+        ) {
+            (result.priceStatus, result.priceWad) = (status, exchangeWad);
+            (result.collateralPriceWad, result.debtPriceWad) = (collateralWad, debtWad);
         } catch (bytes memory reason) {
             result.priceFailure = _reason(reason);
         }
@@ -229,7 +240,8 @@ contract Lens is ILens {
             cap: asset.collateralCap(),
             room: _zeroFloorSub(asset.collateralCap(), held),
             bucketCapacityWad: asset.bucketCapacityWad(),
-            bucketRefillWad: asset.bucketRefillWad()
+            bucketRefillWad: asset.bucketRefillWad(),
+            mostTargetBps: asset.mostTargetBps()
         });
     }
 
@@ -263,11 +275,6 @@ contract Lens is ILens {
         return lenderOf(assetId, holder).assets;
     }
 
-    /// @inheritdoc ILens
-    function priceOf(uint256 assetId) external view returns (uint256 priceWad) {
-        return PriceReader.read(Configuration.asset(VAULT.configuration(), assetId), assetId);
-    }
-
     function _utilisation(uint256 idle, uint256 debt) private pure returns (uint256) {
         return debt == 0 ? 0 : debt * WAD / (idle + debt);
     }
@@ -289,6 +296,10 @@ contract Lens is ILens {
         modules.insuranceFund = words.insuranceFund();
         modules.penaltySplitter = words.penaltySplitter();
         modules.treasury = words.treasury();
+        modules.oracleRouter = words.oracleRouter();
+        modules.volatilityOracle = words.volatilityOracle();
+        modules.sequencerFeed = words.sequencerFeed();
+        modules.sequencerGrace = uint32(words.sequencerGrace());
         curve.targetHealthFactorWad = uint64(words.targetHealthFactorWad());
         curve.marginCallHealthFactorWad = uint64(words.marginCallHealthFactorWad());
         curve.healthForMaxBonusWad = uint64(words.healthForMaxBonusWad());
@@ -300,6 +311,7 @@ contract Lens is ILens {
         limits.minDebtPerAssetWad = uint128(words.minDebtPerAssetWad());
         limits.dustValueWad = uint128(words.dustValueWad());
         limits.bucketMinimumWad = uint128(words.bucketMinimumWad());
+        limits.degradedRefillWad = uint64(words.degradedRefillWad());
         limits.hardFloorWad = uint64(words.hardFloorWad());
         limits.gracePeriod = uint32(words.gracePeriod());
         limits.callLifetime = uint32(words.callLifetime());

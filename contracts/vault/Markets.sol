@@ -28,6 +28,8 @@ abstract contract Markets is VaultBase {
         uint256 feeShares;
         /// Out in flash loans.
         uint256 lent;
+        /// The index grew since it was stored.
+        bool isAccrued;
     }
 
     /// @dev Gas an interest-rate model gets. One that fails keeps the rate where it was: it cannot stop an action.
@@ -78,12 +80,26 @@ abstract contract Markets is VaultBase {
     {
         unchecked {
             BorrowState memory borrowed = _borrowStates[assetId];
+            uint256 elapsed = block.timestamp - borrowed.accruedAt;
+            return _marketAt(assetId, asset, borrowed, InterestMath.grow(borrowed.index, borrowed.ratePerYear, elapsed));
+        }
+    }
+
+    /// @dev The same with what is known already: the stored debt side and its index of now.
+    function _marketAt(
+        uint256 assetId,
+        Configuration.Asset memory asset,
+        BorrowState memory borrowed,
+        uint256 index
+    ) internal view returns (Market memory market) {
+        unchecked {
             SupplyState memory supplied = _supplyStates[assetId];
             (market.debtShares, market.ratePerYear) = (borrowed.shares, borrowed.ratePerYear);
             (market.idle, market.supplyShares, market.lent) = (supplied.idle, supplied.shares, _lentOf(assetId));
-            market.index = InterestMath.grow(borrowed.index, borrowed.ratePerYear, block.timestamp - borrowed.accruedAt);
-            if (market.index == borrowed.index) return market;
+            market.index = index;
+            if (index == borrowed.index) return market;
 
+            market.isAccrued = true;
             market.interest = ValueMath.toDebtDown(borrowed.shares, market.index)
                 - ValueMath.toDebtDown(borrowed.shares, borrowed.index);
             uint256 fee = market.interest * asset.reserveFactorBps() / BPS;
@@ -106,7 +122,7 @@ abstract contract Markets is VaultBase {
     /// @dev Writes both slots with the rate as it was: for what moves no principal.
     function _writeMarket(uint256 assetId, Market memory market) internal {
         // also where the interest is less than a unit: who follows the events must know the index
-        if (market.index != _borrowStates[assetId].index) {
+        if (market.isAccrued) {
             emit Accrued(assetId, market.index, market.interest, market.feeShares);
         }
         if (market.debtShares > type(uint112).max) revert AmountTooLarge(market.debtShares, type(uint112).max);

@@ -39,7 +39,9 @@ abstract contract VaultBase is IVaultEvents {
     /// @dev Gas a token gets to send a leg of a close-out, so that one that burns gas blocks nothing but its own leg.
     uint256 private constant SEND_GAS = 300_000;
 
+    /// @dev The configuration table, and until when the router alone is asked for prices because one may be frozen: one slot.
     address internal _table;
+    uint40 internal _askRouterUntil;
     mapping(uint256 assetId => BorrowState) internal _borrowStates;
     mapping(uint256 assetId => SupplyState) internal _supplyStates;
     mapping(uint256 assetId => SeizureState) internal _seizureStates;

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from typing import Any
 
-from closeout.chain.deploy import deploy_protocol
+from closeout.chain.deploy import deploy_protocol, list_asset, modules_of
 from closeout.chain.parameters import (
     UNLIMITED,
     AssetListing,
@@ -32,8 +32,7 @@ GENESIS = 1_800_000_000
 NEVER = 2**256 - 1
 NO_DEBT = 2**256 - 1
 EVERYTHING = 2**128 - 1
-# Prices stand still until a test moves them, however far it moves the clock: the longest that 24 bits hold.
-LONG = 2**24 - 1
+HEARTBEAT, MAX_AGE = 86_400, 2 * 86_400
 
 
 def wad(number: str | int) -> int:
@@ -107,6 +106,7 @@ PARAMETERS = ProtocolParameters(
         min_debt_per_asset=0,
         dust_value=wad(10),
         bucket_minimum=wad(200),
+        degraded_refill=wad("0.25"),
         hard_floor=wad("0.95"),
         grace_period=0,
         call_lifetime=86_400,
@@ -165,6 +165,7 @@ class World:
         # one address, the ABI of both halves of its code, and what only the implementation declares
         self.vault = node.at("IVault", deployment["Vault"])
         self.vault_code = node.at("Vault", deployment["Vault"])
+        self.router = node.at("OracleRouter", deployment["OracleRouter"])
         self.configurator = node.at("RiskConfigurator", deployment["RiskConfigurator"])
         self.engine = node.at("LiquidationEngine", deployment["LiquidationEngine"])
         self.fund = node.at("InsuranceFund", deployment["InsuranceFund"])
@@ -204,15 +205,17 @@ class World:
         token: Deployed | None = None,
         feed: Deployed | None = None,
         is_adapter: bool = False,
+        is_read_in_place: bool = True,
     ) -> Asset:
-        """Deploys a token (or takes one) with a feed of 18 decimals, and lists it."""
+        """Deploys a token (or takes one) with a feed of 18 decimals, and lists it. Its price never ages by itself."""
         token = token or self.node.deploy("TestToken", symbol, symbol, decimals, sender=self.governor)
         if feed is None:
-            feed = self.node.deploy("TestAggregator", 18, f"{symbol} / USD", sender=self.governor)
+            feed = self.node.deploy("LiveAggregator", 18, f"{symbol} / USD", sender=self.governor)
             feed.publish(wad(price), sender=self.governor)
-        source = PriceSource(feed.address, is_adapter, LONG, LONG)
+        source = PriceSource(feed.address, wad(price), is_adapter, is_read_in_place, HEARTBEAT, MAX_AGE)
         listing = AssetListing(token.address, as_collateral, borrowing, source)
-        self.configurator.listAsset(*listing.arguments(), sender=self.governor)
+        deployer = _Deployer(self.node, self.governor)
+        list_asset(deployer, self.router.address, self.configurator.address, self.parameters.oracles, listing)
         asset = Asset(len(self.assets), symbol, decimals, token, feed)
         self.assets.append(asset)
         self.prices[asset.id] = wad(price)
@@ -227,23 +230,23 @@ class World:
         *,
         ramp: int = 0,
     ) -> Receipt:
-        """Changes an asset's parameters; its price source stays."""
-        source = astuple(PriceSource(asset.feed.address, False, LONG, LONG))
+        """Changes an asset's parameters; it is read in place."""
         self.listings[asset.id] = (as_collateral, borrowing)
         return self.configurator.setAsset(
-            asset.id, astuple(as_collateral), astuple(borrowing), source, ramp, sender=self.governor
+            asset.id, astuple(as_collateral), astuple(borrowing), True, ramp, sender=self.governor
         )
 
     def set_protocol(self, *, modules: Mapping[str, Any] | None = None, **changes: Any) -> Receipt:
-        """Changes curve and limit parameters by name, and modules: engine, fund, splitter, treasury."""
+        """Changes curve and limit parameters by name, and modules: engine, fund, splitter, treasury, router, oracles."""
         curve, limits = self.parameters.curve, self.parameters.limits
         in_curve = {name: value for name, value in changes.items() if hasattr(curve, name)}
         in_limits = {name: value for name, value in changes.items() if hasattr(limits, name)}
         assert len(in_curve) + len(in_limits) == len(changes), f"no such parameter among {sorted(changes)}"
         parameters = replace(self.parameters, curve=replace(curve, **in_curve), limits=replace(limits, **in_limits))
         places = {"engine": self.engine, "fund": self.fund, "splitter": self.splitter, "treasury": self.treasury}
+        places |= {"router": self.router, "oracles": parameters.oracles}
         receipt = self.configurator.setProtocol(
-            tuple((places | dict(modules or {})).values()),
+            modules_of(*(places | dict(modules or {})).values()),
             astuple(parameters.curve),
             astuple(parameters.limits),
             sender=self.governor,

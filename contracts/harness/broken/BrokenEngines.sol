@@ -43,10 +43,9 @@ contract PicksAreFree is BrokenEngine {
     constructor(ILiquidationEngine real) BrokenEngine(real) {}
 
     function _plan(Snapshot memory account, Terms memory terms) internal view override returns (Plan memory) {
-        account.isWholeCollateral = true;
-        // the rate is that of the set: its bonus as if it were the whole account's
-        account.bonusWeightedCollateral =
-            FixedPointMathLib.fullMulDiv(account.setBonusWeightedCollateral, account.collateralValue, account.setCollateralValue);
+        account.pricedCollateralValue = account.setCollateralValue;
+        account.pricedWeightedCollateral = account.setWeightedCollateral;
+        account.pricedBonusWeightedCollateral = account.setBonusWeightedCollateral;
         return REAL.plan(account, terms);
     }
 }
