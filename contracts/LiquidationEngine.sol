@@ -29,7 +29,7 @@ contract LiquidationEngine is ILiquidationEngine {
         if (health >= (isDeleverage ? terms.targetHealthFactorWad : WAD)) revert AccountHealthy(health);
 
         if (account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad)) {
-            return _planTerminal(account, terms);
+            return terms.isCovered ? _planInDoubt(account, terms) : _planTerminal(account, terms);
         }
 
         uint256 fraction = isDeleverage
@@ -198,8 +198,21 @@ contract LiquidationEngine is ILiquidationEngine {
         result.penaltyRateWad = terms.bonusFloorWad;
         result.repaidValue = FixedPointMathLib.min(extinguished, seized.fullMulDivUp(WAD, factor));
         result.seizedValue = seized;
-        // short at exchange prices only: in doubt no debt is written off
-        result.extinguishedValue = terms.isCovered ? result.repaidValue : extinguished;
+        result.extinguishedValue = extinguished;
+    }
+
+    /// @dev Short at exchange prices only: in doubt no debt is written off, and what balances allow is closed out at the smallest penalty.
+    function _planInDoubt(Snapshot calldata account, Terms calldata terms) private pure returns (Plan memory result) {
+        uint256 factor = WAD + terms.bonusFloorWad;
+        uint256 seized = FixedPointMathLib.min(account.setCollateralValue, account.setDebtValue * factor / WAD);
+        uint256 repaid = FixedPointMathLib.min(account.setDebtValue, seized.fullMulDivUp(WAD, factor));
+        if (terms.fillWad < WAD) {
+            seized = seized.fullMulDiv(terms.fillWad, WAD);
+            repaid = repaid.fullMulDivUp(terms.fillWad, WAD);
+        }
+        result.regime = Regime.Terminal;
+        result.penaltyRateWad = terms.bonusFloorWad;
+        (result.repaidValue, result.seizedValue, result.extinguishedValue) = (repaid, seized, repaid);
     }
 
     function _isDust(uint256 value, uint256 minDebt) private pure returns (bool) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {Multicallable} from "solady/utils/Multicallable.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
@@ -10,7 +9,7 @@ import {AccountId, AssetSet, CloseOutRequest, CloseOutResult, Payment} from "int
 import {IVaultCore} from "interfaces/IVault.sol";
 import {AssetSets} from "./libraries/AssetSets.sol";
 import {Configuration} from "./libraries/Configuration.sol";
-import {INDEX_ONE, RAY_PER_WAD} from "./libraries/Units.sol";
+import {RAY_PER_WAD} from "./libraries/Units.sol";
 import {CloseOutBooking} from "./vault/CloseOutBooking.sol";
 import {Accounts} from "./vault/Accounts.sol";
 
@@ -18,7 +17,7 @@ import {Accounts} from "./vault/Accounts.sol";
 /// @notice Holds all user funds; see interfaces/IVault.sol. Its accounting is immutable: what governance can do is to plug in
 /// another configuration table, and to pause borrowing and withdrawing while owing. What is called less often stands in the
 /// VaultExtension, an immutable second half of this code that runs on this storage.
-contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
+contract Vault is IVaultCore, CloseOutBooking, Multicallable {
     using AssetSets for AssetSet;
     using Configuration for Configuration.Asset;
     using Configuration for Configuration.Protocol;
@@ -29,8 +28,7 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
     /// @param extension the VaultExtension, made with the same `maxTargetHealthFactorWad`
     /// @param maxTargetHealthFactorWad no engine may restore a health factor above it
     constructor(address authority, address extension, uint256 maxTargetHealthFactorWad)
-        AccessManaged(authority)
-        Accounts(maxTargetHealthFactorWad)
+        Accounts(authority, maxTargetHealthFactorWad)
     {
         if (Accounts(extension).MAX_TARGET_HEALTH_FACTOR_WAD() != maxTargetHealthFactorWad) {
             revert ConfigurationMissing();
@@ -150,41 +148,5 @@ contract Vault is IVaultCore, CloseOutBooking, AccessManaged, Multicallable {
         CloseOutResult memory result = _resultOf(prepared);
         _book(account, prepared, result, NOTHING, NOTHING);
         emit WrittenOff(account, result.seized, result.repaid);
-    }
-
-    // ------------------------------------------------------------------------------------------------------ control
-
-    /// @inheritdoc IVaultCore
-    function setConfiguration(address table) external restricted nonReentrant {
-        uint256 listed = Configuration.protocol(_table).assetCount();
-        uint256 count = Configuration.protocol(table).assetCount();
-        // a new asset starts accruing from here; an old one is never unlisted, only emptied
-        if (table.code.length == 0 || count < listed) revert ConfigurationMissing();
-        for (uint256 assetId = listed; assetId < count; ++assetId) {
-            _borrowStates[assetId].index = uint72(INDEX_ONE);
-            _borrowStates[assetId].accruedAt = uint40(block.timestamp);
-            _assetIds[Configuration.asset(table, assetId).token()] = assetId + 1;
-        }
-        _table = table;
-        emit ConfigurationSet(table);
-    }
-
-    /// @inheritdoc IVaultCore
-    function setSupplyToken(uint256 assetId, address token) external restricted nonReentrant {
-        if (_supplyTokens[assetId] != address(0)) revert SupplyTokenAlreadySet(assetId);
-        _supplyTokens[assetId] = token;
-        emit SupplyTokenSet(assetId, token);
-    }
-
-    /// @inheritdoc IVaultCore
-    function askRouterUntil(uint40 until) external restricted {
-        _askRouterUntil = until;
-        emit RouterAskedUntil(until);
-    }
-
-    /// @inheritdoc IVaultCore
-    function setPauses(AssetSet borrowing, AssetSet withdrawing) external restricted nonReentrant {
-        _pauses = AssetSet.unwrap(borrowing) | (uint256(AssetSet.unwrap(withdrawing)) << 128);
-        emit PausesSet(borrowing, withdrawing);
     }
 }

@@ -11,13 +11,13 @@ import {IRebalanceCallback} from "interfaces/IRebalanceCallback.sol";
 import {Status} from "interfaces/IOracleRouter.sol";
 import {IVaultExtension} from "interfaces/IVault.sol";
 import {
-    AccountId, Deleverage, Payment, Rebalancing
+    AccountId, AssetSet, Deleverage, Payment, Rebalancing
 } from "interfaces/Types.sol";
 import {AccountIds} from "./libraries/AccountIds.sol";
 import {CloseOutBounds} from "./libraries/CloseOutBounds.sol";
 import {Configuration} from "./libraries/Configuration.sol";
 import {Positions} from "./libraries/Positions.sol";
-import {BPS, RAY_PER_WAD, WAD} from "./libraries/Units.sol";
+import {BPS, INDEX_ONE, RAY_PER_WAD, WAD} from "./libraries/Units.sol";
 import {SharesMath} from "./libraries/SharesMath.sol";
 import {ValueMath} from "./libraries/ValueMath.sol";
 import {Accounts} from "./vault/Accounts.sol";
@@ -46,7 +46,7 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         "Operator(address owner,address operator,bool isApproved,uint256 nonce,uint256 deadline)"
     );
 
-    constructor(uint256 maxTargetHealthFactorWad) Accounts(maxTargetHealthFactorWad) {}
+    constructor(address authority, uint256 maxTargetHealthFactorWad) Accounts(authority, maxTargetHealthFactorWad) {}
 
     // -------------------------------------------------------------------------------------------------- close-outs
 
@@ -395,6 +395,42 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
     /// @dev EIP-712 domain; under delegatecall it is the Vault's address that stands in it.
     function _domainNameAndVersion() internal pure override returns (string memory, string memory) {
         return ("Closeout Vault", "1");
+    }
+
+    // ------------------------------------------------------------------------------------------------------ control
+
+    /// @inheritdoc IVaultExtension
+    function setConfiguration(address table) external restricted nonReentrant {
+        uint256 listed = Configuration.protocol(_table).assetCount();
+        uint256 count = Configuration.protocol(table).assetCount();
+        // a new asset starts accruing from here; an old one is never unlisted, only emptied
+        if (table.code.length == 0 || count < listed) revert ConfigurationMissing();
+        for (uint256 assetId = listed; assetId < count; ++assetId) {
+            _borrowStates[assetId].index = uint72(INDEX_ONE);
+            _borrowStates[assetId].accruedAt = uint40(block.timestamp);
+            _assetIds[Configuration.asset(table, assetId).token()] = assetId + 1;
+        }
+        _table = table;
+        emit ConfigurationSet(table);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function setSupplyToken(uint256 assetId, address token) external restricted nonReentrant {
+        if (_supplyTokens[assetId] != address(0)) revert SupplyTokenAlreadySet(assetId);
+        _supplyTokens[assetId] = token;
+        emit SupplyTokenSet(assetId, token);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function askRouterUntil(uint40 until) external restricted {
+        _askRouterUntil = until;
+        emit RouterAskedUntil(until);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function setPauses(AssetSet borrowing, AssetSet withdrawing) external restricted nonReentrant {
+        _pauses = AssetSet.unwrap(borrowing) | (uint256(AssetSet.unwrap(withdrawing)) << 128);
+        emit PausesSet(borrowing, withdrawing);
     }
 
     // ------------------------------------------------------------------------------------------------------ views

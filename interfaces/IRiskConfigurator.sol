@@ -32,12 +32,12 @@ struct LimitParameters {
     uint128 minDebtPerAssetWad;
     uint128 dustValueWad;
     uint128 bucketMinimumWad;
-    /// Part of a bucket's refill that goes on while its collateral's price is in doubt, WAD.
-    uint64 degradedRefillWad;
     uint64 hardFloorWad;
     uint32 gracePeriod;
     uint32 callLifetime;
     uint32 backstopDelay;
+    /// Part of a bucket's refill that goes on while its collateral's price is in doubt, WAD.
+    uint64 degradedRefillWad;
 }
 
 /// @notice An asset as collateral. Ratios in bps; a threshold of 0: not collateral.

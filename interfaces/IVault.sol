@@ -153,21 +153,6 @@ interface IVaultCore {
     /// @notice Ends an insolvent account whose collateral is worth less than `dustValue`: what tokens are left become the
     /// insurance fund's, all debt is bad debt.
     function writeOff(AccountId account) external;
-
-    // ------------------------------------------------------------------------------------------------------ control
-
-    /// @notice Plugs in a new configuration table. Restricted to the role of the RiskConfigurator.
-    function setConfiguration(address table) external;
-
-    /// @notice Registers an asset's SupplyToken, once. Restricted.
-    function setSupplyToken(uint256 assetId, address token) external;
-
-    /// @notice Until then no feed is read in place: the router alone says what is worth what. Restricted to the router, which calls it when
-    /// a price is frozen.
-    function askRouterUntil(uint40 until) external;
-
-    /// @notice Stops borrowing of, and withdrawing while owing from, the assets in the two sets. Restricted.
-    function setPauses(AssetSet borrowing, AssetSet withdrawing) external;
 }
 
 /// @notice The rest, in the code of the VaultExtension: called on the Vault like everything else.
@@ -261,6 +246,21 @@ interface IVaultExtension {
     /// @notice Gives the Vault an allowance of the caller's tokens by signature: ERC-2612, or Permit2 where the token has none.
     /// Meant to stand first in a multicall.
     function permit(address token, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+
+    // ------------------------------------------------------------------------------------------------------ control
+
+    /// @notice Plugs in a new configuration table. Restricted to the role of the RiskConfigurator.
+    function setConfiguration(address table) external;
+
+    /// @notice Registers an asset's SupplyToken, once. Restricted.
+    function setSupplyToken(uint256 assetId, address token) external;
+
+    /// @notice Until then no feed is read in place: the router alone says what is worth what. Restricted to the router, which calls it when
+    /// a price is frozen.
+    function askRouterUntil(uint40 until) external;
+
+    /// @notice Stops borrowing of, and withdrawing while owing from, the assets in the two sets. Restricted.
+    function setPauses(AssetSet borrowing, AssetSet withdrawing) external;
 
     // -------------------------------------------------------------------------------------------------------- views
 

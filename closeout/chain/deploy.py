@@ -51,7 +51,7 @@ def deploy_protocol(deployer: Deployer, parameters: ProtocolParameters, assets: 
     most = parameters.max_target_health_factor
     weights = parameters.weights
     authority = deployer.deploy("Authority", deployer.address)
-    extension = deployer.deploy("VaultExtension", most)
+    extension = deployer.deploy("VaultExtension", authority, most)
     vault = deployer.deploy("Vault", authority, extension, most)
     oracles = parameters.oracles
     router = deployer.deploy("OracleRouter", authority, vault, oracles.abandon_after, oracles.decay_period)

@@ -28,7 +28,7 @@ from closeout.scenario.engine import AccountState, CloseOutRecord, Outcome
 from closeout.scenario.world import Asset, CloseOut, MarginCall, Move, World
 from closeout.scenario.world import Protocol as WorldProtocol
 from closeout.toolchain.artifacts import load
-from closeout.units import WAD, WAD_DECIMALS
+from closeout.units import WAD_DECIMALS
 
 __all__ = ["ChainEngine"]
 
@@ -343,7 +343,6 @@ def _parameters(protocol: WorldProtocol) -> ProtocolParameters:
             min_debt_per_asset=protocol.min_debt_per_asset_wad,
             dust_value=protocol.dust_value_wad,
             bucket_minimum=0,
-            degraded_refill=WAD // 4,
             hard_floor=protocol.hard_floor_wad,
             grace_period=protocol.grace_period,
             call_lifetime=protocol.call_lifetime,

@@ -44,12 +44,12 @@ class LimitParameters:
     min_debt_per_asset: int
     dust_value: int
     bucket_minimum: int
-    # part of a bucket's refill that goes on while the price is in doubt, WAD
-    degraded_refill: int
     hard_floor: int
     grace_period: int
     call_lifetime: int
     backstop_delay: int
+    # part of a bucket's refill that goes on while the price is in doubt, WAD
+    degraded_refill: int = 25 * 10**16
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {AccountId} from "interfaces/Types.sol";
 import {Positions} from "../libraries/Positions.sol";
 import {SharesMath} from "../libraries/SharesMath.sol";
@@ -13,6 +14,8 @@ import {VaultBase} from "../vault/VaultBase.sol";
 contract PlacingHarness is VaultBase {
     using Positions for Positions.Account;
     using Positions for uint256;
+
+    constructor() AccessManaged(address(0)) {}
 
     /// @dev `balance`: token units, or debt shares; `index` and `idle` of a debt's market.
     struct Entry {

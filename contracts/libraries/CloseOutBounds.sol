@@ -18,51 +18,55 @@ library CloseOutBounds {
     uint256 private constant SLACK = 2;
 
     function check(Snapshot memory account, Terms memory terms, Plan memory plan, uint256 maxTarget) internal pure {
-        (uint256 repaid, uint256 seized) = (plan.repaidValue, plan.seizedValue);
-        if (seized > account.setCollateralValue) revert IVaultEvents.PlanAboveBalances(seized, account.setCollateralValue);
-        if (plan.extinguishedValue > account.setDebtValue || repaid > plan.extinguishedValue) {
-            revert IVaultEvents.PlanAboveBalances(plan.extinguishedValue, account.setDebtValue);
+        unchecked {
+            (uint256 repaid, uint256 seized) = (plan.repaidValue, plan.seizedValue);
+            if (seized > account.setCollateralValue) revert IVaultEvents.PlanAboveBalances(seized, account.setCollateralValue);
+            if (plan.extinguishedValue > account.setDebtValue || repaid > plan.extinguishedValue) {
+                revert IVaultEvents.PlanAboveBalances(plan.extinguishedValue, account.setDebtValue);
+            }
+
+            // P13: within the value-weighted mean of maxBonus of what is seized, or the owner's own penalty
+            uint256 bonus = mostBonus(account, terms.fixedPenaltyWad, repaid);
+            if (seized > repaid + bonus + SLACK) revert IVaultEvents.PlanAboveBonus(seized, repaid + bonus + SLACK);
+
+            bool isShort = account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad);
+            if (isShort && !terms.isCovered) {
+                // P12, P21: debt disappears in proportion to the collateral taken, so that C / B stays. The plan's seized value is
+                // rounded down, before the fill and after it; each of these units stands for B / C of debt
+                uint256 most = (seized + SLACK).fullMulDivUp(account.debtValue, account.collateralValue) + SLACK;
+                if (plan.extinguishedValue > most) revert IVaultEvents.PlanExtinguishesTooMuch(plan.extinguishedValue, most);
+                // and no less: the fill rounds it down twice
+                uint256 mostSeized = (plan.extinguishedValue + SLACK).fullMulDivUp(account.collateralValue, account.debtValue);
+                if (seized > mostSeized) revert IVaultEvents.PlanLowersHealth(seized, mostSeized);
+                return;
+            }
+            if (plan.extinguishedValue > repaid) revert IVaultEvents.PlanExtinguishesTooMuch(plan.extinguishedValue, repaid);
+            // short at exchange prices, covered at those that decide: the smallest penalty is paid, and nothing raises health at it
+            if (isShort) return;
+
+            // P4: the health factor is not lowered, W / B <= (W - lost) / (B - repaid)
+            uint256 lost = seized.fullMulDiv(account.setWeightedCollateral, account.setCollateralValue);
+            // the engine compares what sets sell by WAD digits: a set as good as the whole account may be off by a few
+            uint256 slack = SLACK * BPS + repaid.fullMulDivUp(SLACK * BPS, WAD);
+            uint256 mostLost = repaid.fullMulDivUp(account.weightedCollateral, account.debtValue) + slack;
+            if (lost > mostLost) revert IVaultEvents.PlanLowersHealth(lost, mostLost);
+
+            // No more than needed: H' <= maxTarget. Only where even leaving `minDebtValue` stays within it may all be repaid.
+            if (account.debtValue < terms.minDebtValue) return;
+            uint256 counted = repaid.min(account.debtValue - terms.minDebtValue);
+            uint256 lostForCounted = repaid == 0 ? 0 : lost.fullMulDiv(counted, repaid);
+            uint256 left = (account.weightedCollateral - lostForCounted) * WAD_PER_BPS;
+            uint256 mostLeft = maxTarget * (account.debtValue - counted + SLACK);
+            if (left > mostLeft) revert IVaultEvents.PlanAboveMaxTarget(left, mostLeft);
         }
-
-        // P13: within the value-weighted mean of maxBonus of what is seized, or the owner's own penalty
-        uint256 bonus = mostBonus(account, terms.fixedPenaltyWad, repaid);
-        if (seized > repaid + bonus + SLACK) revert IVaultEvents.PlanAboveBonus(seized, repaid + bonus + SLACK);
-
-        bool isShort = account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad);
-        if (isShort && !terms.isCovered) {
-            // P12, P21: debt disappears in proportion to the collateral taken, so that C / B stays. The plan's seized value is
-            // rounded down, before the fill and after it; each of these units stands for B / C of debt
-            uint256 most = (seized + SLACK).fullMulDivUp(account.debtValue, account.collateralValue) + SLACK;
-            if (plan.extinguishedValue > most) revert IVaultEvents.PlanExtinguishesTooMuch(plan.extinguishedValue, most);
-            // and no less: the fill rounds it down twice
-            uint256 mostSeized = (plan.extinguishedValue + SLACK).fullMulDivUp(account.collateralValue, account.debtValue);
-            if (seized > mostSeized) revert IVaultEvents.PlanLowersHealth(seized, mostSeized);
-            return;
-        }
-        if (plan.extinguishedValue > repaid) revert IVaultEvents.PlanExtinguishesTooMuch(plan.extinguishedValue, repaid);
-        // short at exchange prices, covered at those that decide: the smallest penalty is paid, and nothing raises health at it
-        if (isShort) return;
-
-        // P4: the health factor is not lowered, W / B <= (W - lost) / (B - repaid)
-        uint256 lost = seized.fullMulDiv(account.setWeightedCollateral, account.setCollateralValue);
-        // the engine compares what sets sell by WAD digits: a set as good as the whole account may be off by a few
-        uint256 slack = SLACK * BPS + repaid.fullMulDivUp(SLACK * BPS, WAD);
-        uint256 mostLost = repaid.fullMulDivUp(account.weightedCollateral, account.debtValue) + slack;
-        if (lost > mostLost) revert IVaultEvents.PlanLowersHealth(lost, mostLost);
-
-        // No more than needed: H' <= maxTarget. Only where even leaving `minDebtValue` stays within it may all be repaid.
-        if (account.debtValue < terms.minDebtValue) return;
-        uint256 counted = repaid.min(account.debtValue - terms.minDebtValue);
-        uint256 lostForCounted = repaid == 0 ? 0 : lost.fullMulDiv(counted, repaid);
-        uint256 left = (account.weightedCollateral - lostForCounted) * WAD_PER_BPS;
-        uint256 mostLeft = maxTarget * (account.debtValue - counted + SLACK);
-        if (left > mostLeft) revert IVaultEvents.PlanAboveMaxTarget(left, mostLeft);
     }
 
     /// @notice The largest bonus for a value repaid, RAY, rounded down: by the value-weighted mean of `maxBonus`, or the owner's penalty.
     function mostBonus(Snapshot memory account, uint256 fixedPenaltyWad, uint256 repaid) internal pure returns (uint256) {
-        return fixedPenaltyWad == 0
-            ? repaid.fullMulDiv(account.setBonusWeightedCollateral, account.setCollateralValue * BPS)
-            : repaid.fullMulDiv(fixedPenaltyWad, WAD);
+        unchecked {
+            return fixedPenaltyWad == 0
+                ? repaid.fullMulDiv(account.setBonusWeightedCollateral, account.setCollateralValue * BPS)
+                : repaid.fullMulDiv(fixedPenaltyWad, WAD);
+        }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {Status} from "interfaces/IOracleRouter.sol";
 import {AccountId, AssetSet, RepaidLeg, SeizedLeg, Snapshot} from "interfaces/Types.sol";
@@ -67,7 +68,7 @@ abstract contract Accounts is Prices {
         bool isThrottled;
     }
 
-    constructor(uint256 maxTargetHealthFactorWad) {
+    constructor(address authority, uint256 maxTargetHealthFactorWad) AccessManaged(authority) {
         MAX_TARGET_HEALTH_FACTOR_WAD = maxTargetHealthFactorWad;
     }
 

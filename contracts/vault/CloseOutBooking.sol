@@ -29,31 +29,33 @@ abstract contract CloseOutBooking is CloseOutPlans {
         AssetSet fromShares,
         AssetSet fromClaims
     ) internal {
-        Leg[] memory legs = prepared.appraisal.legs;
-        uint256[] memory balances = new uint256[](legs.length);
-        bool isBucketed = _isBucketed(prepared);
-        for (uint256 i; i < legs.length; ++i) {
-            Leg memory leg = legs[i];
-            uint256 balance = leg.balance;
-            if (leg.isSelected) {
-                if (leg.isDebt) {
-                    balance -= leg.sharesBurnt;
-                    _bookDebt(account, prepared, leg, fromShares, fromClaims);
-                } else {
-                    balance -= leg.seized.seized;
-                    _bookCollateral(prepared, leg, isBucketed);
+        unchecked {
+            Leg[] memory legs = prepared.appraisal.legs;
+            uint256[] memory balances = new uint256[](legs.length);
+            bool isBucketed = _isBucketed(prepared);
+            for (uint256 i; i < legs.length; ++i) {
+                Leg memory leg = legs[i];
+                uint256 balance = leg.balance;
+                if (leg.isSelected) {
+                    if (leg.isDebt) {
+                        balance -= leg.sharesBurnt;
+                        _bookDebt(account, prepared, leg, fromShares, fromClaims);
+                    } else {
+                        balance -= leg.seized.seized;
+                        _bookCollateral(prepared, leg, isBucketed);
+                    }
                 }
+                balances[i] = balance;
             }
-            balances[i] = balance;
+            Positions.Account storage stored = _accounts[account];
+            uint256 header = stored.store(prepared.appraisal.header, balances);
+            uint256 health = result.healthFactorAfterWad;
+            if (header.calledAt() != 0 && health >= prepared.context.protocol.marginCallHealthFactorWad()) {
+                header = header.withCalledAt(0);
+                emit MarginCallCleared(account, health);
+            }
+            if (header != prepared.appraisal.header) stored.header = header;
         }
-        Positions.Account storage stored = _accounts[account];
-        uint256 header = stored.store(prepared.appraisal.header, balances);
-        uint256 health = result.healthFactorAfterWad;
-        if (header.calledAt() != 0 && health >= prepared.context.protocol.marginCallHealthFactorWad()) {
-            header = header.withCalledAt(0);
-            emit MarginCallCleared(account, health);
-        }
-        if (header != prepared.appraisal.header) stored.header = header;
     }
 
     /// @dev The loss is booked before shares are valued: who pays with supply shares bears his part of it.
@@ -64,41 +66,45 @@ abstract contract CloseOutBooking is CloseOutPlans {
         AssetSet fromShares,
         AssetSet fromClaims
     ) private {
-        uint256 assetId = leg.assetId;
-        RepaidLeg memory repaid = leg.repaid;
-        Market memory market = _marketAt(assetId, leg.asset, _borrowStates[assetId], leg.index);
-        market.debtShares -= leg.sharesBurnt;
-        if (repaid.badDebt != 0) {
-            if (repaid.covered != 0) {
-                address fund = prepared.context.protocol.insuranceFund();
-                market.idle += repaid.covered;
-                _debitClaim(fund, assetId, repaid.covered);
-                emit Claimed(fund, assetId, address(this), repaid.covered);
+        unchecked {
+            uint256 assetId = leg.assetId;
+            RepaidLeg memory repaid = leg.repaid;
+            Market memory market = _marketAt(assetId, leg.asset, _borrowStates[assetId], leg.index);
+            market.debtShares -= leg.sharesBurnt;
+            if (repaid.badDebt != 0) {
+                if (repaid.covered != 0) {
+                    address fund = prepared.context.protocol.insuranceFund();
+                    market.idle += repaid.covered;
+                    _debitClaim(fund, assetId, repaid.covered);
+                    emit Claimed(fund, assetId, address(this), repaid.covered);
+                }
+                emit BadDebt(account, assetId, repaid.badDebt, repaid.covered);
             }
-            emit BadDebt(account, assetId, repaid.badDebt, repaid.covered);
+            Payment payment = fromShares.contains(assetId)
+                ? Payment.SupplyShares
+                : fromClaims.contains(assetId) ? Payment.Claims : Payment.Tokens;
+            _receive(assetId, market, repaid.repaid, payment);
+            _storeMarket(assetId, leg.asset, market);
         }
-        Payment payment = fromShares.contains(assetId)
-            ? Payment.SupplyShares
-            : fromClaims.contains(assetId) ? Payment.Claims : Payment.Tokens;
-        _receive(assetId, market, repaid.repaid, payment);
-        _storeMarket(assetId, leg.asset, market);
     }
 
     function _bookCollateral(Prepared memory prepared, Leg memory leg, bool isBucketed) private {
-        SeizedLeg memory sold = leg.seized;
-        if (sold.toInsurance != 0) {
-            _creditClaim(prepared.context.protocol.insuranceFund(), leg.assetId, sold.toInsurance);
+        unchecked {
+            SeizedLeg memory sold = leg.seized;
+            if (sold.toInsurance != 0) {
+                _creditClaim(prepared.context.protocol.insuranceFund(), leg.assetId, sold.toInsurance);
+            }
+            bool hasBucket = isBucketed && leg.asset.bucketCapacityWad() != 0;
+            if (sold.toProtocol == 0 && !hasBucket) return;
+            SeizureState storage state = _seizureStates[leg.assetId];
+            uint256 claim = state.protocolClaim + sold.toProtocol;
+            (uint256 used, uint256 usedAt) = (state.bucketUsedWad, state.bucketAt);
+            if (hasBucket) {
+                uint256 value = ValueMath.collateralValue(sold.seized, leg.priceWad, leg.asset.decimals()) / RAY_PER_WAD;
+                (used, usedAt) = (_bucketUsed(prepared.context.protocol, leg) + value, block.timestamp);
+            }
+            (state.protocolClaim, state.bucketUsedWad, state.bucketAt) = (claim.toUint120(), used.toUint96(), uint40(usedAt));
         }
-        bool hasBucket = isBucketed && leg.asset.bucketCapacityWad() != 0;
-        if (sold.toProtocol == 0 && !hasBucket) return;
-        SeizureState storage state = _seizureStates[leg.assetId];
-        uint256 claim = state.protocolClaim + sold.toProtocol;
-        (uint256 used, uint256 usedAt) = (state.bucketUsedWad, state.bucketAt);
-        if (hasBucket) {
-            uint256 value = ValueMath.collateralValue(sold.seized, leg.priceWad, leg.asset.decimals()) / RAY_PER_WAD;
-            (used, usedAt) = (_bucketUsed(prepared.context.protocol, leg) + value, block.timestamp);
-        }
-        (state.protocolClaim, state.bucketUsedWad, state.bucketAt) = (claim.toUint120(), used.toUint96(), uint40(usedAt));
     }
 
     /// @dev Size buckets are for the shallow part of a crash: where the engine may cut, what was seized counts.
@@ -110,25 +116,29 @@ abstract contract CloseOutBooking is CloseOutPlans {
 
     /// @dev A leg whose token does not move becomes the receiver's claim: it stops nobody.
     function _sendCollateral(Prepared memory prepared, CloseOutRequest calldata request) internal {
-        Leg[] memory legs = prepared.appraisal.legs;
-        for (uint256 i; i < legs.length; ++i) {
-            Leg memory leg = legs[i];
-            if (leg.isDebt || !leg.isSelected) continue;
-            uint256 amount = leg.seized.seized - leg.seized.toProtocol - leg.seized.toInsurance;
-            if (amount == 0) continue;
-            if (request.asClaims.contains(leg.assetId) || !_trySend(leg.asset.token(), request.receiver, amount)) {
-                _creditClaim(request.receiver, leg.assetId, amount);
+        unchecked {
+            Leg[] memory legs = prepared.appraisal.legs;
+            for (uint256 i; i < legs.length; ++i) {
+                Leg memory leg = legs[i];
+                if (leg.isDebt || !leg.isSelected) continue;
+                uint256 amount = leg.seized.seized - leg.seized.toProtocol - leg.seized.toInsurance;
+                if (amount == 0) continue;
+                if (request.asClaims.contains(leg.assetId) || !_trySend(leg.asset.token(), request.receiver, amount)) {
+                    _creditClaim(request.receiver, leg.assetId, amount);
+                }
             }
         }
     }
 
     function _pullRepayments(Prepared memory prepared, CloseOutRequest calldata request) internal {
-        Leg[] memory legs = prepared.appraisal.legs;
-        for (uint256 i; i < legs.length; ++i) {
-            Leg memory leg = legs[i];
-            if (!leg.isDebt || !leg.isSelected || leg.repaid.repaid == 0) continue;
-            if (request.fromShares.contains(leg.assetId) || request.fromClaims.contains(leg.assetId)) continue;
-            _pull(leg.asset.token(), msg.sender, leg.repaid.repaid);
+        unchecked {
+            Leg[] memory legs = prepared.appraisal.legs;
+            for (uint256 i; i < legs.length; ++i) {
+                Leg memory leg = legs[i];
+                if (!leg.isDebt || !leg.isSelected || leg.repaid.repaid == 0) continue;
+                if (request.fromShares.contains(leg.assetId) || request.fromClaims.contains(leg.assetId)) continue;
+                _pull(leg.asset.token(), msg.sender, leg.repaid.repaid);
+            }
         }
     }
 }

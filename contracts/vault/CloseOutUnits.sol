@@ -115,27 +115,31 @@ abstract contract CloseOutUnits is Moves {
         private
         view
     {
-        leg.sharesBurnt =
-            extinguished == debt ? leg.balance : ValueMath.toDebtSharesDown(extinguished, leg.index);
-        uint256 badDebt = extinguished - repaid;
-        uint256 covered = badDebt == 0
-            ? 0
-            : badDebt.min(_claims[prepared.context.protocol.insuranceFund()][leg.assetId]);
-        leg.repaid = RepaidLeg(leg.assetId, repaid, badDebt, covered);
+        unchecked {
+            leg.sharesBurnt =
+                extinguished == debt ? leg.balance : ValueMath.toDebtSharesDown(extinguished, leg.index);
+            uint256 badDebt = extinguished - repaid;
+            uint256 covered = badDebt == 0
+                ? 0
+                : badDebt.min(_claims[prepared.context.protocol.insuranceFund()][leg.assetId]);
+            leg.repaid = RepaidLeg(leg.assetId, repaid, badDebt, covered);
+        }
     }
 
     /// @dev Token units of each selected collateral, with the protocol's part of the penalty.
     function _seizeInUnits(Prepared memory prepared, Terms memory terms, uint256 seizedValue) private pure {
-        uint256 beta = prepared.plan.penaltyRateWad;
-        uint256 toProtocolRate =
-            terms.fixedPenaltyWad != 0 ? 0 : beta - _liquidatorRate(prepared.context.protocol, beta);
-        Leg[] memory legs = prepared.appraisal.legs;
-        uint256 setValue = prepared.appraisal.sums.setCollateralValue;
-        for (uint256 i; i < legs.length; ++i) {
-            Leg memory leg = legs[i];
-            if (leg.isDebt || !leg.isSelected) continue;
-            uint256 amount = leg.balance.fullMulDiv(seizedValue, setValue);
-            leg.seized = SeizedLeg(leg.assetId, amount, amount.mulDiv(toProtocolRate, WAD + beta), 0);
+        unchecked {
+            uint256 beta = prepared.plan.penaltyRateWad;
+            uint256 toProtocolRate =
+                terms.fixedPenaltyWad != 0 ? 0 : beta - _liquidatorRate(prepared.context.protocol, beta);
+            Leg[] memory legs = prepared.appraisal.legs;
+            uint256 setValue = prepared.appraisal.sums.setCollateralValue;
+            for (uint256 i; i < legs.length; ++i) {
+                Leg memory leg = legs[i];
+                if (leg.isDebt || !leg.isSelected) continue;
+                uint256 amount = leg.balance.fullMulDiv(seizedValue, setValue);
+                leg.seized = SeizedLeg(leg.assetId, amount, amount.mulDiv(toProtocolRate, WAD + beta), 0);
+            }
         }
     }
 
@@ -173,30 +177,34 @@ abstract contract CloseOutUnits is Moves {
     }
 
     function _requireAnything(Prepared memory prepared) private pure {
-        Leg[] memory legs = prepared.appraisal.legs;
-        for (uint256 i; i < legs.length; ++i) {
-            if (!legs[i].isDebt || !legs[i].isSelected) continue;
-            if (legs[i].repaid.repaid != 0 || legs[i].repaid.badDebt != 0) return;
+        unchecked {
+            Leg[] memory legs = prepared.appraisal.legs;
+            for (uint256 i; i < legs.length; ++i) {
+                if (!legs[i].isDebt || !legs[i].isSelected) continue;
+                if (legs[i].repaid.repaid != 0 || legs[i].repaid.badDebt != 0) return;
+            }
+            revert NothingToClose();
         }
-        revert NothingToClose();
     }
 
     /// @dev What is left of an insolvent account with next to no collateral: tokens to the insurance fund, debts written off.
     function _writeOffRest(Prepared memory prepared) internal view {
-        Leg[] memory legs = prepared.appraisal.legs;
-        for (uint256 i; i < legs.length; ++i) {
-            Leg memory leg = legs[i];
-            if (leg.isDebt) {
-                uint256 debt = ValueMath.toDebtUp(leg.balance, leg.index);
-                _extinguish(prepared, leg, leg.isSelected ? leg.repaid.repaid : 0, debt, debt);
-            } else {
-                SeizedLeg memory sold = leg.seized;
-                (uint256 seized, uint256 toProtocol) = leg.isSelected ? (sold.seized, sold.toProtocol) : (0, 0);
-                leg.seized = SeizedLeg(leg.assetId, leg.balance, toProtocol, leg.balance - seized);
+        unchecked {
+            Leg[] memory legs = prepared.appraisal.legs;
+            for (uint256 i; i < legs.length; ++i) {
+                Leg memory leg = legs[i];
+                if (leg.isDebt) {
+                    uint256 debt = ValueMath.toDebtUp(leg.balance, leg.index);
+                    _extinguish(prepared, leg, leg.isSelected ? leg.repaid.repaid : 0, debt, debt);
+                } else {
+                    SeizedLeg memory sold = leg.seized;
+                    (uint256 seized, uint256 toProtocol) = leg.isSelected ? (sold.seized, sold.toProtocol) : (0, 0);
+                    leg.seized = SeizedLeg(leg.assetId, leg.balance, toProtocol, leg.balance - seized);
+                }
+                leg.isSelected = true;
             }
-            leg.isSelected = true;
+            (prepared.leftCollateral, prepared.leftWeighted, prepared.leftDebt) = (0, 0, 0);
         }
-        (prepared.leftCollateral, prepared.leftWeighted, prepared.leftDebt) = (0, 0, 0);
     }
 
     /// @dev Value taken out of a collateral's bucket and not refilled by now, WAD. While its price is in doubt it refills slowly.
@@ -283,16 +291,20 @@ abstract contract CloseOutUnits is Moves {
     }
 
     function _amountOf(AssetAmount[] calldata amounts, uint256 assetId) private pure returns (uint256) {
-        for (uint256 i; i < amounts.length; ++i) {
-            if (amounts[i].assetId == assetId) return amounts[i].amount;
+        unchecked {
+            for (uint256 i; i < amounts.length; ++i) {
+                if (amounts[i].assetId == assetId) return amounts[i].amount;
+            }
+            return 0;
         }
-        return 0;
     }
 
     function _toLiquidator(SeizedLeg[] memory seized, uint256 assetId) private pure returns (uint256) {
-        for (uint256 i; i < seized.length; ++i) {
-            if (seized[i].assetId == assetId) return seized[i].seized - seized[i].toProtocol - seized[i].toInsurance;
+        unchecked {
+            for (uint256 i; i < seized.length; ++i) {
+                if (seized[i].assetId == assetId) return seized[i].seized - seized[i].toProtocol - seized[i].toInsurance;
+            }
+            return 0;
         }
-        return 0;
     }
 }

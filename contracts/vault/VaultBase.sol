@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IVaultEvents} from "interfaces/IVault.sol";
 import {AccountId, Deleverage} from "interfaces/Types.sol";
@@ -9,7 +10,7 @@ import {Configuration} from "../libraries/Configuration.sol";
 import {Positions} from "../libraries/Positions.sol";
 
 /// @title Storage, lock and token movements, shared by the rooms of the Vault
-abstract contract VaultBase is IVaultEvents {
+abstract contract VaultBase is IVaultEvents, AccessManaged {
     using AccountIds for AccountId;
     using Configuration for Configuration.Asset;
 

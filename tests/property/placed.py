@@ -109,7 +109,8 @@ class Stage:
     def opening(self, world: World, engine: Deployed | None = None) -> list[Block]:
         """Puts the world in place; the Vault is the real one after it."""
         engine = engine or self.protocol.engine
-        parts = [self.protocol.fund.address, self.protocol.splitter.address, self.protocol.treasury]
+        protocol = self.protocol
+        parts = [protocol.fund.address, protocol.splitter.address, protocol.treasury, protocol.router.address]
         count = len(world.assets)
         tokens = [token.address for token in self.tokens[:count]]
         code = table_code(world.protocol, world.assets, tokens, self.feeds[:count], Addresses(engine.address, *parts))

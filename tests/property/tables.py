@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from closeout.chain.parameters import UNLIMITED
 from closeout.model import AssetParameters, ProtocolParameters
 
-LONGEST = 2**24 - 1
+HEARTBEAT = 86_400
 FEED_DECIMALS = 18
+DEGRADED_REFILL = 25 * 10**16
+READ_IN_PLACE = 4
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Addresses:
     fund: str
     splitter: str
     treasury: str
+    router: str
 
 
 def table_code(
@@ -66,12 +69,15 @@ def _protocol_words(protocol: ProtocolParameters, count: int, addresses: Address
         _packed((protocol.bonus_floor_wad, 64), (protocol.min_bonus_fraction_wad, 64), (protocol.fee_share_wad, 64)),
         _packed((protocol.min_debt_value_wad, 128), (protocol.min_debt_per_asset_wad, 128)),
         _packed((protocol.dust_value_wad, 128), (protocol.steepness_wad, 128)),
-        _packed((protocol.bucket_minimum_wad, 128)),
+        _packed((protocol.bucket_minimum_wad, 128), (DEGRADED_REFILL, 64)),
+        int(addresses.router, 16),
+        0,
+        0,
     ]
 
 
 def _asset_words(asset: AssetParameters, token: int, feed: int) -> list[int]:
-    flags = asset.is_collateral | asset.is_borrowable << 1
+    flags = asset.is_collateral | asset.is_borrowable << 1 | READ_IN_PLACE
     threshold = asset.liquidation_threshold_bps
     bucket, refill = (asset.bucket.capacity_wad, asset.bucket.refill_wad) if asset.bucket else (0, 0)
     return [
@@ -85,7 +91,8 @@ def _asset_words(asset: AssetParameters, token: int, feed: int) -> list[int]:
             (asset.max_bonus_bps, 16),
             (asset.reserve_factor_bps, 16),
         ),
-        _packed((feed, 160), (FEED_DECIMALS, 8), (LONGEST, 24), (LONGEST, 24)),
+        _packed((feed, 160), (FEED_DECIMALS, 8), (HEARTBEAT, 24)),
+        _packed((1, 128), (2**128 - 1, 128)),
         _packed((0, 96), (asset.rate.kink_wad if asset.is_borrowable else 0, 64), (0, 24), (refill, 72)),
         _packed((asset.collateral_cap if asset.is_collateral else UNLIMITED, 112), (bucket, 128)),
         _packed(*((cap if asset.is_borrowable else 0, 112) for cap in (asset.supply_cap, asset.borrow_cap))),

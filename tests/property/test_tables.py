@@ -23,7 +23,7 @@ def test_table_code__is_what_the_configurator_publishes(node: Node) -> None:
             [asset.in_the_model() for asset in still],
             [asset.token.address for asset in world.assets],
             [asset.feed.address for asset in world.assets],
-            Addresses(*(module.address for module in modules), world.treasury),
+            Addresses(*(module.address for module in modules), world.treasury, world.router.address),
         )
         published = node.rpc.call("eth_getCode", world.vault.configuration(), "latest")
         words = [(published[at : at + 64], code[at : at + 64]) for at in range(4, len(code), 64)]

@@ -106,7 +106,6 @@ PARAMETERS = ProtocolParameters(
         min_debt_per_asset=0,
         dust_value=wad(10),
         bucket_minimum=wad(200),
-        degraded_refill=wad("0.25"),
         hard_floor=wad("0.95"),
         grace_period=0,
         call_lifetime=86_400,
@@ -229,11 +228,12 @@ class World:
         borrowing: BorrowParameters = NOT_BORROWABLE,
         *,
         ramp: int = 0,
+        is_read_in_place: bool = True,
     ) -> Receipt:
-        """Changes an asset's parameters; it is read in place."""
+        """Changes an asset's parameters."""
         self.listings[asset.id] = (as_collateral, borrowing)
         return self.configurator.setAsset(
-            asset.id, astuple(as_collateral), astuple(borrowing), True, ramp, sender=self.governor
+            asset.id, astuple(as_collateral), astuple(borrowing), is_read_in_place, ramp, sender=self.governor
         )
 
     def set_protocol(self, *, modules: Mapping[str, Any] | None = None, **changes: Any) -> Receipt:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from closeout.chain.parameters import BorrowParameters, CollateralParameters, PriceSource
+from closeout.chain.deploy import modules_of
+from closeout.chain.parameters import MOST_ANSWER, BorrowParameters, CollateralParameters, OracleParameters
 from tests.support.node import Deployed, reverts
-from tests.support.world import BORROWABLE, LONG, NOT_BORROWABLE, NOT_COLLATERAL, World, collateral, wad
+from tests.support.world import BORROWABLE, NOT_BORROWABLE, NOT_COLLATERAL, World, collateral, wad
 
 DAY = 86_400
 MOST_128 = 2**128 - 1
+NOBODY = "0x" + "00" * 20
 
 
 def named(name: str) -> bytes:
@@ -139,15 +141,21 @@ def test_modules__that_are_replaced__are_in_force_at_once(world: World):
 
 
 def listing(world: World, **changes: Any) -> tuple[Any, ...]:
-    """Arguments of `listAsset` for a new token; `collateral`, `borrowing`, `source`, `token` change them."""
+    """Arguments of `listAsset` for a new token with a price; `collateral`, `borrowing`, `token`, `adapter` change them."""
     token = changes.pop("token", None) or world.node.deploy("TestToken", "NEW", "NEW", 18, sender=world.governor)
-    source = PriceSource(world.weth.feed.address, False, LONG, LONG)
+    adapter = changes.pop("adapter", None) or world.router.adapterOf(world.weth.token)
+    world.router.activate(token, adapter, wad(1500), sender=world.governor)
     return (
         token.address,
         astuple(changes.pop("collateral", collateral(8000, 1000))),
         astuple(changes.pop("borrowing", BORROWABLE)),
-        astuple(changes.pop("source", source)),
+        changes.pop("is_read_in_place", True),
     )
+
+
+def adapter_of(world: World, feed: Deployed, *, sequencer: str | Deployed = NOBODY, grace: int = 0) -> Deployed:
+    bounds = (3600, 7200, 1, MOST_ANSWER, sequencer, grace)
+    return world.node.deploy("ChainlinkAdapter", feed, bounds, sender=world.governor)
 
 
 def refuse(world: World, name: str, value: int, least: int, most: int, **changes: Any) -> None:
@@ -251,40 +259,103 @@ def test_decimals__of_more_than_27__are_refused(world: World, decimals: int):
         refuse(world, "decimals", decimals, 0, 27, token=token)
 
 
-@pytest.mark.parametrize("decimals", [0, 36, 37])
-def test_feed_decimals__of_more_than_36__are_refused(world: World, decimals: int):
-    feed = world.node.deploy("TestAggregator", decimals, "x", sender=world.governor)
-    source = PriceSource(feed.address, False, LONG, LONG)
-    if decimals <= 36:
-        world.configurator.listAsset(*listing(world, source=source), sender=world.governor)
+@pytest.mark.parametrize("decimals", [0, 18, 19])
+def test_feed_decimals__of_more_than_18__are_not_read_in_place(world: World, decimals: int):
+    feed = world.node.deploy("LiveAggregator", decimals, "x", sender=world.governor)
+    feed.publish(1500 * 10**decimals, sender=world.governor)
+    adapter = adapter_of(world, feed)
+    if decimals <= 18:
+        world.configurator.listAsset(*listing(world, adapter=adapter), sender=world.governor)
     else:
-        refuse(world, "feedDecimals", decimals, 0, 36, source=source)
+        refuse(world, "feedDecimals", decimals, 0, 18, adapter=adapter)
+        world.configurator.listAsset(*listing(world, adapter=adapter, is_read_in_place=False), sender=world.governor)
 
 
-def test_source__without_code_or_with_a_limit_below_the_heartbeat__is_refused(world: World):
-    with reverts("NotAContract", world.stranger):
-        source = PriceSource(world.stranger, False, LONG, LONG)
-        world.configurator.listAsset(*listing(world, source=source), sender=world.governor)
-    refuse(world, "maxAge", 3599, 3600, LONG, source=PriceSource(world.weth.feed.address, False, 3600, 3599))
+def test_listing__without_an_adapter__is_refused(world: World):
+    token = world.node.deploy("TestToken", "NEW", "NEW", 18, sender=world.governor)
+    with reverts("AdapterMissing", token.address):
+        world.configurator.listAsset(
+            token, astuple(collateral(8000, 1000)), astuple(BORROWABLE), True, sender=world.governor
+        )
 
 
-def test_list_asset__beyond_the_126th__is_refused(world: World):
-    """A table of 126 assets still fits a contract's code."""
-    for _ in range(126 - len(world.assets)):
+def test_listing__at_a_price_that_is_not_fresh__is_refused(world: World):
+    feed = world.node.deploy("LiveAggregator", 18, "x", sender=world.governor)
+    feed.publish(wad(1500), sender=world.governor)
+    arguments = listing(world, adapter=adapter_of(world, feed))
+    feed.publishAt(wad(1500), world.now - 3601, sender=world.governor)
+    with reverts("PriceNotFresh", arguments[0]):
+        world.configurator.listAsset(*arguments, sender=world.governor)
+
+
+def test_listing__read_in_place__with_a_jump_bound__is_refused(world: World):
+    arguments = listing(world)
+    world.router.setJumpBound(arguments[0], 2_000, sender=world.governor)
+    with reverts("ParameterOutOfRange", named("jumpBps"), 2_000, 0, 0):
+        world.configurator.listAsset(*arguments, sender=world.governor)
+    world.configurator.listAsset(*arguments[:3], False, sender=world.governor)
+
+
+def test_listing__read_in_place__behind_another_sequencer__is_refused(world: World):
+    feed = world.node.deploy("TestAggregator", 0, "up", sender=world.governor)
+    feed.publishAt(0, world.now - 7200, sender=world.governor)
+    adapter = adapter_of(world, world.weth.feed, sequencer=feed, grace=1800)
+    with reverts("SequencerDiffers", ..., ..., ...):
+        world.configurator.listAsset(*listing(world, adapter=adapter), sender=world.governor)
+    for grace, is_listed in ((1799, False), (1800, True)):
+        # the assets that are read in place already stand behind none
+        others = [asset for asset in world.assets if world.configurator]
+        for asset in others:
+            world.set_asset(asset, *world.listings[asset.id], is_read_in_place=False)
+        world.set_protocol(modules={"oracles": OracleParameters(sequencer_feed=feed.address, sequencer_grace=grace)})
+        if is_listed:
+            world.configurator.listAsset(*listing(world, adapter=adapter), sender=world.governor)
+        else:
+            with reverts("SequencerDiffers", ..., ..., ...):
+                world.configurator.listAsset(*listing(world, adapter=adapter), sender=world.governor)
+
+
+def test_protocol__with_another_sequencer__is_refused_while_feeds_behind_none_are_read_in_place(world: World):
+    oracles = OracleParameters(sequencer_feed=world.weth.feed.address, sequencer_grace=60)
+    with reverts("SequencerDiffers", world.weth.token.address, NOBODY, 0):
+        world.set_protocol(modules={"oracles": oracles})
+
+
+def test_protocol__with_a_router_that_does_not_know_an_asset__is_refused(world: World):
+    router = world.node.deploy("OracleRouter", world.authority, NOBODY, 7 * DAY, 30 * DAY, sender=world.governor)
+    with reverts("AdapterMissing", world.weth.token.address):
+        world.set_protocol(modules={"router": router})
+
+
+def test_price_source__after_another_adapter_was_plugged_in__is_synced_by_anyone_once(world: World):
+    with reverts("PriceSourceUnchanged", world.weth.id):
+        world.configurator.syncPriceSource(world.weth.id, sender=world.stranger)
+    feed = world.node.deploy("LiveAggregator", 8, "x", sender=world.governor)
+    feed.publish(1510 * 10**8, sender=world.governor)
+    world.router.replace(world.weth.token, adapter_of(world, feed), sender=world.governor)
+    assert world.vault.priceOf(world.weth.id)[3] == wad(1500)
+    world.configurator.syncPriceSource(world.weth.id, sender=world.stranger)
+    assert world.vault.priceOf(world.weth.id) == (0, wad(1510), wad(1510), wad(1510))
+    with reverts("AssetNotListed", 4):
+        world.configurator.syncPriceSource(4, sender=world.stranger)
+
+
+def test_list_asset__beyond_the_107th__is_refused(world: World):
+    """A table of 107 assets still fits a contract's code."""
+    for _ in range(107 - len(world.assets)):
         world.configurator.listAsset(*listing(world), sender=world.governor)
-    with reverts("TooManyAssets", 126):
+    with reverts("TooManyAssets", 107):
         world.configurator.listAsset(*listing(world), sender=world.governor)
-    assert world.vault.marketOf(125) == (0, 0, 0, 10**17, 0)
+    assert world.vault.marketOf(106) == (0, 0, 0, 10**17, 0)
 
 
 # -------------------------------------------------------------------------------------------------------- setAsset
 
 
 def test_set_asset__that_is_not_listed__is_refused(world: World):
-    source = astuple(PriceSource(world.weth.feed.address, False, LONG, LONG))
     with reverts("AssetNotListed", 4):
         world.configurator.setAsset(
-            4, astuple(NOT_COLLATERAL), astuple(NOT_BORROWABLE), source, 0, sender=world.governor
+            4, astuple(NOT_COLLATERAL), astuple(NOT_BORROWABLE), True, 0, sender=world.governor
         )
 
 
@@ -410,10 +481,11 @@ def test_floor__raised_above_the_bonus_of_a_delisted_collateral__is_refused(worl
 @pytest.mark.parametrize("caller", ["stranger", "guardian", "borrower", "treasury"])
 def test_p15_configurator__called_by_anyone_but_the_governor__refuses(world: World, caller: str):
     address = getattr(world, caller)
-    source = astuple(PriceSource(world.weth.feed.address, False, LONG, LONG))
-    nothing = (astuple(NOT_COLLATERAL), astuple(NOT_BORROWABLE), source)
+    nothing = (astuple(NOT_COLLATERAL), astuple(NOT_BORROWABLE), True)
     parameters = world.parameters
-    modules = (world.engine, world.fund, world.splitter, world.treasury)
+    modules = modules_of(
+        world.engine, world.fund, world.splitter, world.treasury, world.router, parameters.oracles
+    )
     configurator: Deployed = world.configurator
     for call in (
         lambda: configurator.setAsset(0, *nothing, 0, sender=address),

@@ -7,10 +7,11 @@ from random import Random
 
 import pytest
 
-from closeout.chain.parameters import BorrowParameters, CollateralParameters, PriceSource
+from closeout.chain.parameters import BorrowParameters, CollateralParameters, OracleParameters
 from tests.support.node import Deployed, Node
 from tests.support.world import World, wad
 
+NOBODY = "0x" + "00" * 20
 DAY = 86_400
 
 
@@ -29,6 +30,7 @@ def random_collateral(random: Random) -> CollateralParameters:
         cap=random.choice([0, 1, 2**112 - 1, random.randrange(2**112)]),
         bucket_capacity=random.choice([0, 1, 2**96 - 1, random.randrange(2**96)]),
         bucket_refill=random.choice([0, 2**72 - 1, random.randrange(2**72)]),
+        most_target=random.choice([0, 20_000, random.randrange(20_001)]),
     )
 
 
@@ -50,33 +52,37 @@ def random_borrowing(random: Random, model: str) -> BorrowParameters:
 def test_asset__of_random_parameters__is_read_back_field_by_field(world: World, harness: Deployed, seed: int):
     random = Random(seed)
     model = world.node.deploy("KinkedRateModel", 0, 0, 0, 0, sender=world.governor)
-    decimals, feed_decimals = random.choice([0, 6, 27]), random.choice([0, 8, 36])
+    decimals, feed_decimals = random.choice([0, 6, 27]), random.choice([0, 8, 18])
     token = world.node.deploy("TestToken", "X", "X", decimals, sender=world.governor)
-    feed = world.node.deploy("TestAggregator", feed_decimals, "x", sender=world.governor)
+    feed = world.node.deploy("LiveAggregator", feed_decimals, "x", sender=world.governor)
+    feed.publish(1500 * 10**feed_decimals, sender=world.governor)
     as_collateral, borrowing = random_collateral(random), random_borrowing(random, model.address)
-    heartbeat = random.randrange(2**24)
-    source = PriceSource(feed.address, random.random() < 0.5, heartbeat, random.randrange(heartbeat, 2**24))
-    arguments = (token.address, astuple(as_collateral), astuple(borrowing), astuple(source))
+    heartbeat = random.randrange(1, 2 * 86_400)
+    least = random.randrange(1, 1500 * 10**feed_decimals + 1)
+    most = random.choice([10**48, 2**128, 2**128 - 1, random.randrange(1500 * 10**feed_decimals, 2**128)])
+    bounds = (heartbeat, heartbeat, least, most, NOBODY, 0)
+    adapter = world.node.deploy("ChainlinkAdapter", feed, bounds, sender=world.governor)
+    world.router.activate(token, adapter, wad(1500), sender=world.governor)
+    is_in_place = random.random() < 0.5
+    arguments = (token.address, astuple(as_collateral), astuple(borrowing), is_in_place)
     world.configurator.listAsset(*arguments, sender=world.governor)
     asset_id = len(world.assets)
 
     fields = harness.assetOf(world.vault.configuration(), asset_id, world.now)
-    most = min(10**14 * 10**decimals, 2**112 - 1)
+    most_held = min(10**14 * 10**decimals, 2**112 - 1)
+    nothing = (NOBODY, 0, 0, 0, 0)
     assert fields == (
         token.address,
         decimals,
         True,
         True,
-        source.is_adapter,
+        is_in_place,
         as_collateral.ltv,
         as_collateral.liquidation_threshold,
         as_collateral.liquidation_threshold,
         as_collateral.max_bonus,
         borrowing.reserve_factor,
-        feed.address,
-        18 if source.is_adapter else feed_decimals,
-        source.heartbeat,
-        source.max_age,
+        *((feed.address, feed_decimals, heartbeat, least, min(most, 2**128 - 1)) if is_in_place else nothing),
         (borrowing.base, borrowing.slope1, borrowing.slope2, borrowing.kink),
         as_collateral.bucket_refill,
         as_collateral.cap,
@@ -84,8 +90,9 @@ def test_asset__of_random_parameters__is_read_back_field_by_field(world: World, 
         borrowing.supply_cap,
         borrowing.borrow_cap,
         borrowing.flash_fee,
+        as_collateral.most_target,
         borrowing.rate_model,
-        most,
+        most_held,
     )
     # and the assets that were there are as they were
     assert harness.assetOf(world.vault.configuration(), 0, world.now)[0] == world.weth.token.address
@@ -114,8 +121,11 @@ def test_protocol__of_random_parameters__is_read_back_field_by_field(world: Worl
         "min_debt_per_asset": random.choice([0, 2**128 - 1, random.randrange(2**128)]),
         "dust_value": random.choice([0, 2**128 - 1, random.randrange(2**128)]),
         "bucket_minimum": random.choice([0, 2 * min_debt, 2**128 - 1]),
+        "degraded_refill": random.choice([wad("0.01"), wad(1), random.randrange(wad("0.01"), wad(1))]),
     }
-    world.set_protocol(**changes)
+    oracle = world.node.deploy("KinkedRateModel", 0, 0, 0, 0, sender=world.governor).address
+    oracles = OracleParameters(volatility_oracle=random.choice([NOBODY, oracle]))
+    world.set_protocol(modules={"oracles": oracles}, **changes)
     assert harness.protocolOf(world.vault.configuration()) == (
         world.engine.address,
         4,
@@ -137,6 +147,11 @@ def test_protocol__of_random_parameters__is_read_back_field_by_field(world: Worl
         changes["dust_value"],
         changes["steepness"],
         changes["bucket_minimum"],
+        changes["degraded_refill"],
+        world.router.address,
+        0,
+        NOBODY,
+        oracles.volatility_oracle,
     )
 
 
@@ -145,7 +160,7 @@ def test_table__of_nothing__reads_as_zeros(harness: Deployed, world: World):
     assert harness.protocolOf(nowhere)[1] == 0
     assert harness.assetOf(nowhere, 0, world.now)[0] == nowhere
     # beyond the last asset, and beyond any
-    for asset_id in (4, 126, 10**6):
+    for asset_id in (4, 107, 10**6):
         assert harness.assetOf(world.vault.configuration(), asset_id, world.now)[0] == nowhere
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from closeout.chain.parameters import BorrowParameters, CollateralParameters
 from tests.support.node import Reverted, reverts
-from tests.support.world import LONG, NEVER, Asset, World, collateral, wad
+from tests.support.world import NEVER, Asset, World, collateral, wad
 from tests.unit.periphery.views import Lender, Market, error_of, market
 
 YEAR = 365 * 86_400

@@ -22,11 +22,16 @@ class Account(NamedTuple):
     failure: bytes
 
 
+class Price(NamedTuple):
+    status: int
+    deciding: int
+
+
 class Collateral(NamedTuple):
     asset_id: int
     token: str
     amount: int
-    price: int
+    price: Price
     value: int
     threshold: int
     liquidation_price: int
@@ -36,7 +41,7 @@ class Debt(NamedTuple):
     asset_id: int
     token: str
     amount: int
-    price: int
+    price: Price
     value: int
     liquidation_price: int
 
@@ -91,6 +96,7 @@ class CollateralTerms(NamedTuple):
     room: int
     bucket_capacity: int
     bucket_refill: int
+    most_target: int
 
 
 class BorrowingTerms(NamedTuple):
@@ -107,6 +113,9 @@ class Market(NamedTuple):
     supply_token: str
     decimals: int
     price: int
+    price_status: int
+    collateral_price: int
+    debt_price: int
     price_failure: bytes
     totals: Totals
     rates: Rates
