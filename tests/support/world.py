@@ -237,7 +237,7 @@ class World:
         )
 
     def set_protocol(self, *, modules: Mapping[str, Any] | None = None, **changes: Any) -> Receipt:
-        """Changes curve and limit parameters by name, and modules: engine, fund, splitter, treasury, router, oracles."""
+        """Changes curve and limits by name, and modules: engine, fund, splitter, treasury, router, oracles."""
         curve, limits = self.parameters.curve, self.parameters.limits
         in_curve = {name: value for name, value in changes.items() if hasattr(curve, name)}
         in_limits = {name: value for name, value in changes.items() if hasattr(limits, name)}

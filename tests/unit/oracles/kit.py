@@ -401,7 +401,7 @@ def _cross(stage: Stage) -> Rig:
 
 def _deviation(stage: Stage) -> Rig:
     # not the same price, so that it shows which of the two answered
-    primary, secondary = fixed_price(stage, 2_000), fixed_price(stage, 1_990)
+    primary, secondary = fixed_price(stage, 2_000), fixed_price(stage, 1_999)
     return Rig(
         "deviation",
         stage.deploy("DeviationAdapter", primary.contract, secondary.contract, 200, 6 * HOUR),

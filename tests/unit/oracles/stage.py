@@ -37,6 +37,8 @@ GOVERNOR, GUARDIAN, STRANGER = actor("governor"), actor("guardian"), actor("stra
 STATUS = ("fresh", "degraded", "missing")
 GUARDIAN_ROLE = 2
 
+NOBODY = "0x" + "00" * 20
+
 
 def selector(signature: str) -> bytes:
     return keccak(text=signature)[:4]
@@ -143,7 +145,7 @@ class Stage:
     def router(self, *, abandon_after: int = 7 * DAY, decay_period: int = 30 * DAY) -> Deployed:
         """A router under an authority of its own: a governor and a guardian, no delays."""
         authority = self.deploy("Authority", GOVERNOR)
-        router = self.deploy("OracleRouter", authority, abandon_after, decay_period)
+        router = self.deploy("OracleRouter", authority, NOBODY, abandon_after, decay_period)
         authority.setTargetFunctionRole(router, [selector("freeze(address)")], GUARDIAN_ROLE, sender=GOVERNOR)
         authority.grantRole(GUARDIAN_ROLE, GUARDIAN, 0, sender=GOVERNOR)
         return router

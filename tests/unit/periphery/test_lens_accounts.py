@@ -15,6 +15,8 @@ from tests.unit.periphery.views import Account, Report, error_of, report
 
 DAY = 86_400
 
+FRESH, MISSING = 0, 2
+
 
 def report_of(world: World, account: int) -> Report:
     return report(world.lens.reportOf(account))
@@ -69,11 +71,12 @@ class TestAccount:
         for line in found.collaterals:
             listing = world.listings[line.asset_id][0]
             assert line.token == world.assets[line.asset_id].token.address
-            assert (line.price, line.threshold) == (world.prices[line.asset_id], listing.liquidation_threshold)
+            assert line.price == (FRESH, world.prices[line.asset_id])
+            assert line.threshold == listing.liquidation_threshold
             assert line.value == value(world, line.asset_id, line.amount) // 1
         for line in found.debts:
             assert line.token == world.assets[line.asset_id].token.address
-            assert line.price == world.prices[line.asset_id]
+            assert line.price == (FRESH, world.prices[line.asset_id])
             assert line.value == -(-value(world, line.asset_id, line.amount) // 1)
 
     @pytest.mark.parametrize("seed", range(4))
@@ -110,22 +113,16 @@ class TestAccount:
         assert (found.called_at, found.acted_at) == (called_at, world.vault.timesOf(account)[1])
         assert found.acted_at > 0
 
-    def test_missing_price__leaves_balances__and_says_what_is_missing(self, world: World) -> None:
+    def test_missing_price__counts_at_the_last_good_one__and_is_in_no_close_out(self, world: World) -> None:
         account = three_and_two(world)
-        held, owed = world.position(account)
+        before = report_of(world, account)
         publish(world, world.wbtc, 0)
-        with reverts("PriceMissing", world.wbtc.id):
-            world.lens.accountOf(account)
         found = report_of(world, account)
-        assert error_of(world, found.sums.failure) == ("PriceMissing", (world.wbtc.id,))
-        assert found.sums[4:9] == (0,) * 5
-        assert dict(zip(found.sums.collateral_ids, found.sums.collateral_amounts, strict=True)) == held
-        assert {line.asset_id: line.amount for line in found.debts} == owed
-        prices = {line.asset_id: line.price for line in found.collaterals}
-        assert prices == {n: 0 if n == world.wbtc.id else world.prices[n] for n in held}
-        assert {line.liquidation_price for line in found.collaterals} == {NEVER}
-        assert {line.liquidation_price for line in found.debts} == {0}
-        assert error_of(world, found.close_out.refusal) == ("PriceMissing", (world.wbtc.id,))
+        assert found.sums == before.sums
+        statuses = {line.asset_id: line.price.status for line in found.collaterals}
+        assert statuses == {n: MISSING if n == world.wbtc.id else FRESH for n in statuses}
+        assert {line.price.status for line in found.debts} == {FRESH}
+        assert found.result.seized.keys() == before.result.seized.keys() - {world.wbtc.id}
 
 
 class TestLiquidationPrice:
@@ -146,7 +143,7 @@ class TestLiquidationPrice:
                 publish(world, asset, line.liquidation_price - 1 - digit)
                 assert world.health(account) < wad(1)
                 checked += 1
-            publish(world, asset, line.price)
+            publish(world, asset, line.price.deciding)
         assert checked
 
     @pytest.mark.parametrize("seed", range(12))
@@ -159,7 +156,7 @@ class TestLiquidationPrice:
             # one unit of each debt is what rounding can cost, less than a millionth here
             publish(world, asset, line.liquidation_price * (10**6 + 1) // 10**6 + 1)
             assert world.health(account) < wad(1)
-            publish(world, asset, line.price)
+            publish(world, asset, line.price.deciding)
 
     def test_without_debt__no_price_makes_the_account_liquidatable(self, world: World) -> None:
         account = world.open_account({world.weth: 1})
@@ -186,7 +183,7 @@ class TestLiquidationPrice:
         world.warp(8 * DAY)
         weth, wbtc = report_of(world, account).collaterals
         assert (weth.threshold, weth.liquidation_price) == (0, NEVER)
-        assert wbtc.liquidation_price > wbtc.price
+        assert wbtc.liquidation_price > wbtc.price.deciding
 
 
 class TestCloseOut:

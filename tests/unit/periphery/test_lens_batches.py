@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.accounts import restorative_account
-from tests.support.node import Deployed, reverts
+from tests.support.node import reverts
 from tests.support.world import NOT_BORROWABLE, NOT_COLLATERAL, Asset, World, collateral, wad
 from tests.unit.periphery.views import Account, error_of, report
 
@@ -16,17 +16,10 @@ def healthy_account(world: World, index: int) -> int:
     return world.open_account({world.weth: 5}, {world.usdc: 1_000}, index=index)
 
 
-def list_adapter_asset(world: World) -> tuple[Asset, Deployed]:
-    """A collateral whose price comes from an adapter that does as it is told."""
-    adapter = world.node.deploy("RawAnswer", sender=world.governor)
-    answer_price(world, adapter, 7)
-    asset = world.list_asset("ADAPT", 18, 7, collateral(7000, 1000), NOT_BORROWABLE, feed=adapter, is_adapter=True)
-    return asset, adapter
-
-
-def answer_price(world: World, adapter: Deployed, price: int) -> None:
-    words = (wad(price), wad(price), world.now, 0)
-    adapter.setAnswer(b"".join(word.to_bytes(32, "big") for word in words), False, sender=world.governor)
+def list_adapter_asset(world: World) -> tuple[Asset, str]:
+    """A collateral whose price comes through the router from its adapter."""
+    asset = world.list_asset("ADAPT", 18, 7, collateral(7000, 1000), NOT_BORROWABLE, is_read_in_place=False)
+    return asset, world.router.adapterOf(asset.token)
 
 
 class TestAccounts:
@@ -44,29 +37,21 @@ class TestAccounts:
         assert world.lens.closeOutsOf([]) == ()
         assert world.lens.previewsOf([]) == ()
 
-    def test_one_with_a_dead_feed__says_so__and_the_others_are_answered(self, world: World) -> None:
+    def test_one_with_a_dead_feed__is_answered_at_its_last_good_price__and_the_others_too(self, world: World) -> None:
         bad, good = restorative_account(world), healthy_account(world, 1)
-        holdings = world.vault.positionOf(bad)
+        before = [Account(*values) for values in world.lens.accountsOf([good, bad, good])]
         world.wbtc.feed.publish(0, sender=world.governor)
-        found = [Account(*values) for values in world.lens.accountsOf([good, bad, good])]
-        assert found[0] == found[2] == Account(*world.lens.accountOf(good))
-        assert error_of(world, found[1].failure) == ("PriceMissing", (world.wbtc.id,))
-        assert found[1][:9] == (*holdings, 0, 0, 0, 0, 0)
-        reports = [report(values) for values in world.lens.reportsOf([good, bad, good])]
-        assert [error_of(world, values.sums.failure)[0] for values in reports] == ["", "PriceMissing", ""]
+        assert [Account(*values) for values in world.lens.accountsOf([good, bad, good])] == before
         close_outs = world.lens.closeOutsOf([good, bad, good])
-        assert [error_of(world, refusal)[0] for _, refusal, _ in close_outs] == [
-            "AccountHealthy",
-            "PriceMissing",
-            "AccountHealthy",
-        ]
+        assert [is_possible for is_possible, *_ in close_outs] == [False, True, False]
 
-    def test_those_with_a_price_that_burns_all_gas__fail_alone(self, world: World) -> None:
-        asset, adapter = list_adapter_asset(world)
+    def test_those_without_a_router__fail_alone__and_say_so(self, world: World) -> None:
+        """What nobody foresees: a router that answers nothing. Whose prices are not asked of it does not notice."""
+        asset, _ = list_adapter_asset(world)
         bad = [world.open_account({asset: 1000, world.weth: 1}, {world.usdc: 1_000}, index=n) for n in (10, 11)]
         good = [healthy_account(world, index) for index in range(2, 8)]
         alone = [Account(*world.lens.accountOf(account)) for account in good]
-        adapter.setBurning(sender=world.governor)
+        world.node.rpc.call("anvil_setCode", world.router.address, "0xfe")
         with reverts("", ...):
             world.lens.accountOf(bad[0])
         accounts = [bad[0], *good[:3], bad[1], *good[3:]]
@@ -82,14 +67,17 @@ class TestAccounts:
         assert {name for name, _ in close_outs} == {NO_REASON[0], "AccountHealthy"}
 
     @pytest.mark.parametrize("size", [0, 4, 32, 20_000])
-    def test_one_with_a_price_that_reverts_with_anything__fails_alone(self, world: World, size: int) -> None:
+    def test_one_whose_adapter_reverts_with_anything__is_missing_a_price__and_no_more(
+        self, world: World, size: int
+    ) -> None:
         asset, adapter = list_adapter_asset(world)
         bad, good = world.open_account({asset: 1000}, index=1), healthy_account(world, 2)
-        adapter.setAnswer(b"\x5a" * size, True, sender=world.governor)
-        found = [Account(*values) for values in world.lens.accountsOf([bad, good])]
-        assert found[1] == Account(*world.lens.accountOf(good))
-        assert found[0].failure
-        assert found[0].health_factor == 0
+        before = [Account(*values) for values in world.lens.accountsOf([bad, good])]
+        world.node.rpc.call("anvil_setCode", adapter, world.node.artifacts["RawAnswer"].deployed_bytecode)
+        world.node.at("RawAnswer", adapter).setAnswer(b"\x5a" * size, True, sender=world.governor)
+        assert [Account(*values) for values in world.lens.accountsOf([bad, good])] == before
+        [line] = report(world.lens.reportOf(bad)).collaterals
+        assert line.price == (2, wad(7))
 
     def test_sixty_accounts__fit_into_one_call(self, world: World) -> None:
         accounts = [restorative_account(world), *(healthy_account(world, index) for index in range(1, 60))]

@@ -10,10 +10,12 @@ import pytest
 
 from closeout.chain.parameters import BorrowParameters, CollateralParameters
 from tests.support.node import Reverted, reverts
-from tests.support.world import NEVER, Asset, World, collateral, wad
-from tests.unit.periphery.views import Lender, Market, error_of, market
+from tests.support.world import HEARTBEAT, NEVER, Asset, World, collateral, wad
+from tests.unit.periphery.views import Lender, Market, market
 
 YEAR = 365 * 86_400
+
+NOBODY = "0x" + "00" * 20
 
 
 def market_of(world: World, asset: Asset) -> Market:
@@ -96,6 +98,7 @@ class TestMarket:
             0,
             terms.bucket_capacity,
             terms.bucket_refill,
+            terms.most_target,
         )
         assert (found.borrowing.is_enabled, found.borrowing.supply_cap) == (True, borrowing.supply_cap)
         assert found.borrowing.borrow_cap == borrowing.borrow_cap
@@ -111,18 +114,16 @@ class TestMarket:
         assert (found.threshold, found.target_threshold) == (8000, 6500)
         assert old.liquidation_threshold == 8500
 
-    def test_price__or_why_there_is_none(self, world: World) -> None:
-        found = market_of(world, world.weth)
-        assert (found.price, found.price_failure) == (wad(1500), b"")
-        assert world.lens.priceOf(world.weth.id) == wad(1500)
+    def test_price__with_its_status__and_what_it_counts_at(self, world: World) -> None:
+        fresh = (wad(1500), 0, wad(1500), wad(1500), b"")
+        assert market_of(world, world.weth)[4:9] == fresh
+        world.weth.feed.publishAt(wad(1400), world.now - HEARTBEAT - 1, sender=world.governor)
+        assert market_of(world, world.weth)[4:9] == (wad(1400), 1, wad(1400), wad(1400), b"")
         world.weth.feed.publish(0, sender=world.governor)
-        found = market_of(world, world.weth)
-        assert found.price == 0
-        assert error_of(world, found.price_failure) == ("PriceMissing", (world.weth.id,))
-        with reverts("PriceMissing", world.weth.id):
-            world.lens.priceOf(world.weth.id)
-        world.warp(LONG + 1)
-        assert error_of(world, market_of(world, world.usdc).price_failure)[0] == "PriceStale"
+        assert market_of(world, world.weth)[4:9] == (0, 2, wad(1500), wad(1500), b"")
+        world.node.rpc.call("anvil_setCode", world.router.address, "0x")
+        assert market_of(world, world.weth).price_failure
+        assert market_of(world, world.usdc)[4:9] == (wad(1), 0, wad(1), wad(1), b"")
 
     @pytest.mark.usefixtures("lent")
     def test_all_markets__come_in_the_order_of_their_ids__also_with_a_dead_feed(self, world: World) -> None:
@@ -221,7 +222,9 @@ class TestProtocol:
     def test_parameters__are_those_that_were_set(self, world: World) -> None:
         world.set_protocol(steepness=wad(3), grace_period=600, min_debt_per_asset=wad(7))
         modules, curve, limits = world.lens.protocol()
-        assert modules == (world.engine.address, world.fund.address, world.splitter.address, world.treasury)
+        places = (world.engine, world.fund, world.splitter)
+        rest = (world.treasury, world.router.address, NOBODY, NOBODY, 0)
+        assert modules == (*(module.address for module in places), *rest)
         assert curve == astuple(world.parameters.curve)
         assert limits == astuple(world.parameters.limits)
         assert world.node.at("IVault", world.lens.VAULT()).address == world.vault.address

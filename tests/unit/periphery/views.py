@@ -136,8 +136,8 @@ def report(values: Any) -> Report:
     sums, collaterals, debts, borrowable, called_at, acted_at, deleverage, close_out, failure = values
     return Report(
         Account(*sums),
-        [Collateral(*line) for line in collaterals],
-        [Debt(*line) for line in debts],
+        [Collateral(*line[:3], Price(*line[3]), *line[4:]) for line in collaterals],
+        [Debt(*line[:3], Price(*line[3]), *line[4:]) for line in debts],
         borrowable,
         called_at,
         acted_at,

@@ -133,8 +133,6 @@ def test_deposit__into_an_account_without_debt__reads_no_price(world: World):
     account = account_of(world.borrower)
     units = world.fund_party(world.borrower, world.weth, 1)
     world.vault.depositCollateral(account, world.weth.id, units, sender=world.borrower)
-    with reverts("PriceMissing", world.weth.id):
-        world.vault.healthOf(account)
 
 
 def test_deposit__of_what_is_there_into_an_account_that_owes__reads_no_price(world: World):

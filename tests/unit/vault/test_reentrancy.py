@@ -46,10 +46,10 @@ CONSTANT = {
         "TREASURY_WAD",
         "VAULT",
     },
-    "Lens": {"VAULT", "priceOf", "protocol"},
+    "Lens": {"VAULT", "protocol"},
 }
 # AccessManaged asks who calls before the lock is looked at: these are tried by the party that may.
-RESTRICTED = {"setConfiguration", "setSupplyToken", "setPauses", "setAuthority"}
+RESTRICTED = {"setConfiguration", "setSupplyToken", "askRouterUntil", "setPauses", "setAuthority"}
 
 
 def sample(kind: str, parts: list[dict[str, Any]], world: World) -> Any:

@@ -22,15 +22,10 @@ def layout(node: Node, name: str) -> list[tuple[str, int, int, str]]:
     return [(item["label"], int(item["slot"]), item["offset"], shape(item["type"])) for item in storage["storage"]]
 
 
-def test_layout__of_the_extension__is_the_beginning_of_the_vaults(node: Node):
+def test_layout__of_the_extension__is_the_vaults(node: Node):
     vault, extension = layout(node, "Vault"), layout(node, "VaultExtension")
     assert len(extension) >= 10
-    assert vault[: len(extension)] == extension
-
-
-def test_layout__of_the_vault_beyond_the_extension__is_what_access_management_needs(node: Node):
-    vault, extension = layout(node, "Vault"), layout(node, "VaultExtension")
-    assert [label for label, *_ in vault[len(extension) :]] == ["_authority", "_consumingSchedule"]
+    assert vault == extension
 
 
 def test_layout__of_an_asset__is_one_slot_for_each_side(node: Node):
