@@ -65,11 +65,17 @@ contract DeviationAdapter is AdapterBase {
     /// @inheritdoc IPriceAdapter
     function primaryPrice() external view returns (uint256 priceWad) {
         bool isAnswered;
-        (isAnswered, priceWad) = BoundedCall.tryPrimary(PRIMARY, _PRIMARY_GAS);
+        (isAnswered, priceWad) = _tryPrimary(PRIMARY, _PRIMARY_GAS);
         if (isAnswered) return priceWad;
-        BoundedCall.requireGenuine(_PRIMARY_GAS);
-        (isAnswered, priceWad) = BoundedCall.tryPrimary(SECONDARY, _SECONDARY_GAS);
+        (isAnswered, priceWad) = _tryPrimary(SECONDARY, _SECONDARY_GAS);
         if (!isAnswered) revert SourcesMissing(PRIMARY, SECONDARY);
+    }
+
+    /// @dev Of a source whose price is in order only: what `price` does not count says nothing here either.
+    function _tryPrimary(address source, uint256 gasCap) private view returns (bool isAnswered, uint256 priceWad) {
+        (isAnswered,) = BoundedCall.tryPrice(source, gasCap);
+        if (isAnswered) (isAnswered, priceWad) = BoundedCall.tryPrimary(source, gasCap);
+        if (!isAnswered) BoundedCall.requireGenuine(gasCap);
     }
 
     /// @notice Writes down whether the sources are apart now, for anyone. Changes nothing where one of them is missing.
