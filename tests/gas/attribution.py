@@ -10,19 +10,23 @@ from closeout.chain.rpc import IpcClient
 from closeout.toolchain.artifacts import Artifact
 from closeout.toolchain.settings import ROOT
 from closeout.toolchain.sourcemaps import MappedCode, Place, load_mapped
-from tests.gas.trace import CREATION, Frame, Kind, Step, Trace
+from tests.gas.trace import COMPUTING, CREATION, Frame, Kind, Step, Trace
 
 __all__ = ["Attribution", "FunctionGas", "LineGas"]
 
 
 @dataclass
 class FunctionGas:
-    """A function of the generated code: `own` without, `total` with what it calls, other contracts included."""
+    """A function of the generated code: `own` without, `total` with what it calls, other contracts included.
+
+    `computing`: of its own, what is not storage, accounts, logs or memory growth.
+    """
 
     contract: str
     name: str
     calls: int = 0
     own: int = 0
+    computing: int = 0
     total: int = 0
 
 
@@ -132,6 +136,7 @@ class Attribution:
                 self._near[id(step)] = last
             cost = step.cost
             stack[-1].own += cost
+            stack[-1].computing += sum(gas for kind, gas in step.parts.items() if kind in COMPUTING)
             self._generated[id(step)] = stack[-1].name
             if step.op.endswith("CALL") and (child := self._child(step, inside)):
                 cost += child.total

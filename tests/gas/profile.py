@@ -17,7 +17,7 @@ from tests.gas.bench import Bench
 from tests.gas.floor import floor_items
 from tests.gas.snapshots import spaced
 from tests.gas.stage import Stage
-from tests.gas.trace import Kind, Trace
+from tests.gas.trace import COMPUTING, Kind, Trace
 from tests.support.node import Node
 from tests.support.world import GENESIS
 
@@ -44,15 +44,16 @@ def _report(name: str, trace: Trace, attribution: Attribution, lines: int) -> It
         yield f"{spaced(frame.price):>9}  {'  ' * (frame.depth - 1)}{attribution.call_of(frame)}"
     yield "\n--- slots and accounts: first touches and writes"
     yield from _accesses(trace, attribution)
-    yield f"\n--- functions of the generated code, inlined ones counted in their callers: the first {lines} by own gas"
-    yield f"{'own':>9}{'total':>9}{'calls':>6}"
-    for function in functions[:lines]:
+    yield f"\n--- functions of the generated code, the first {lines} by what they compute"
+    yield f"{'own':>9}{'computing':>10}{'total':>9}{'calls':>6}"
+    for function in sorted(functions, key=lambda function: -function.computing)[:lines]:
         name = f"{function.contract}.{function.name}"
-        yield f"{spaced(function.own):>9}{spaced(function.total):>9}{function.calls:>6}  {name}"
+        gas = f"{spaced(function.own):>9}{spaced(function.computing):>10}{spaced(function.total):>9}"
+        yield f"{gas}{function.calls:>6}  {name}"
     yield f"\n--- lines: the first {lines} by own gas; `computing` leaves out storage, accounts, logs and memory growth"
     yield f"{'gas':>9}{'computing':>10}"
     for line in attribution.by_line()[:lines]:
-        computing = sum(line.kinds[kind] for kind in _COMPUTING)
+        computing = sum(line.kinds[kind] for kind in COMPUTING)
         yield f"{spaced(line.gas):>9}{spaced(computing):>10}  {line.place}  [{line.function}]  {line.text[:90]}"
     yield f"\n--- source functions, whatever was inlined where: the first {lines} by own gas"
     sums: Counter[str] = Counter()
@@ -64,7 +65,6 @@ def _report(name: str, trace: Trace, attribution: Attribution, lines: int) -> It
 
 
 _ACCESSES = (Kind.COLD_SLOT, Kind.WRITE, Kind.COLD_ACCOUNT)
-_COMPUTING = (Kind.COPY, Kind.MEMORY, Kind.ARITHMETIC, Kind.STACK, Kind.JUMP, Kind.OTHER, Kind.HASH)
 
 
 def _kinds(trace: Trace, attribution: Attribution) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from closeout.chain.rpc import IpcClient
 
-__all__ = ["COLD_ACCOUNT", "COLD_SLOT", "CREATION", "WARM", "Frame", "Kind", "Step", "Trace"]
+__all__ = ["COLD_ACCOUNT", "COLD_SLOT", "COMPUTING", "CREATION", "WARM", "Frame", "Kind", "Step", "Trace"]
 
 BASE = 21_000
 # stands for the address of code that creates a contract
@@ -45,6 +45,9 @@ class Kind(StrEnum):
     CREATE = "code stored, contracts created"
     OTHER = "everything else"
     REFUND = "refunds"
+
+
+COMPUTING = (Kind.COPY, Kind.MEMORY, Kind.ARITHMETIC, Kind.STACK, Kind.JUMP, Kind.OTHER, Kind.HASH)
 
 
 @dataclass
