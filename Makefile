@@ -29,7 +29,7 @@ SOLIDITY = $(shell find contracts interfaces -name "*.sol" -not -path "*/.cache/
 
 say = @printf "== %s\n" "$(1)"
 
-.PHONY: help setup setup-analysis static doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours figures demo clean clean-all
+.PHONY: help setup setup-analysis static doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours figures bench-keeper replay-keeper demo clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -154,6 +154,23 @@ gas-ours: setup ## our gas alone, after a change; keeps the peers' figures in te
 FIGURES := tests/differential tests/property tests/gas/test_actions_gas.py tests/gas/test_close_outs_gas.py
 figures: compile ## what tests measured: histories, regimes, overshoot, sets against the whole, gas; CLOSEOUT_TEST_SIZE=10 looks at more
 	@$(BIN)/python -m pytest -p no:ape_test -q --figures -rN $(FIGURES) $(PYTEST_ARGS)
+
+# --------------------------------------------------------------------------------------------------------------- keeper
+
+bench-keeper: setup ## a block at 1 000 to 1 000 000 accounts beside one call per account; writes build/bench-keeper.json
+	$(call say,keeper: benchmark)
+	@$(BIN)/python -m tests.keeper.bench
+
+# The price histories are not part of the project: two CSV files, columns as in the scenarios' comments.
+PRICES_2020 ?=
+PRICES_2021 ?=
+DEPTH ?= 5000000
+GAS_PRICE ?= 100
+
+replay-keeper: setup ## what the keeper earns over both crashes: make replay-keeper PRICES_2020=a.csv PRICES_2021=b.csv [DEPTH=USD] [GAS_PRICE=gwei]
+	@test -n "$(PRICES_2020)$(PRICES_2021)" || { echo "replay-keeper: PRICES_2020 and PRICES_2021 are empty, expected paths of price histories" >&2; exit 2; }
+	@test -z "$(PRICES_2020)" || $(BIN)/python -m closeout.keeper.replay config/scenarios/crash-2020-03.yaml --prices "$(PRICES_2020)" --depth "$(DEPTH)" --gas-price "$(GAS_PRICE)"
+	@test -z "$(PRICES_2021)" || $(BIN)/python -m closeout.keeper.replay config/scenarios/crash-2021-05.yaml --prices "$(PRICES_2021)" --depth "$(DEPTH)" --gas-price "$(GAS_PRICE)"
 
 # ------------------------------------------------------------------------------------------------------------------ run
 

@@ -33,11 +33,13 @@ from closeout.units import WAD
 
 __all__ = ["Plan", "PlannerSettings", "Situation", "plan"]
 
-# Of the largest close-out: where the pools do not carry the whole, a part of it may still earn.
-FILLS = tuple(n * WAD // 100 for n in (75, 50, 33, 20, 10, 5, 2))
+# Of the largest close-out, to see what the pools charge for a little and for more of it.
+LITTLE, MORE = WAD // 20, WAD // 6
 # Price impact and fees below this part of the penalty leave little to gain by a smaller fill or set.
 GOOD_ENOUGH = WAD // 4
-MOST_SETS = 12
+MOST_SETS = 8
+# What a rate in floats may be off by.
+SCREEN_SLACK = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class PlannerSettings:
     deadline_seconds: int = 120
     lead_seconds: int = 1
     most_hops: int = 3
-    slices: int = 16
+    slices: int = 8
     with_flash: bool = True
     writes_off: bool = False
 
@@ -185,7 +187,8 @@ class _Planner:
             except _Unfit as unfit:
                 if why is None or _TELLING.index(unfit.reason) > _TELLING.index(why.reason):
                     why = unfit
-                if unfit.reason in (Reason.HEALTHY, Reason.NOT_YET):
+                # no smaller set costs the borrower more than the whole account: gas that eats that penalty eats any
+                if unfit.reason in (Reason.HEALTHY, Reason.NOT_YET, Reason.TOO_DEAR):
                     break
                 continue
             if option.intent.action is Action.MARGIN_CALL:
@@ -212,8 +215,8 @@ class _Planner:
         if not held or not owed:
             return
         choices = [(held, owed)]
-        choices += [(held, frozenset({debt})) for debt in sorted(owed)]
         choices += [(frozenset({collateral}), owed) for collateral in sorted(held)]
+        choices += [(held, frozenset({debt})) for debt in sorted(owed)]
         choices += [
             (frozenset({collateral}), frozenset({debt})) for collateral in sorted(held) for debt in sorted(owed)
         ]
@@ -224,32 +227,63 @@ class _Planner:
         return frozenset(asset_id for asset_id in assets if prices[asset_id].status is not PriceStatus.MISSING)
 
     def _filled(self, account: Account, collaterals: frozenset[int], debts: frozenset[int]) -> _Option:
-        """The fill of these sets that earns most: the whole one unless the pools make it dear."""
-        why: _Unfit | None = None
-        best: _Option | None = None
-        for fill in (WAD, *FILLS):
-            try:
-                option = self._option(account, collaterals, debts, fill)
-            except _Unfit as unfit:
-                why = why or unfit
-                if unfit.reason not in (Reason.NO_DEPTH, Reason.NO_INVENTORY, Reason.TOO_DEAR) or not self._is_deep(
-                    unfit
-                ):
-                    break
-                continue
-            if best is not None and option.intent.expected_profit_wad <= best.intent.expected_profit_wad:
-                break
-            best = option
-            if self._is_good(option.intent) or option.intent.action is Action.MARGIN_CALL:
-                break
-        if best is None:
+        """The fill of these sets that earns most: the whole one unless the pools make it dear.
+
+        What pools charge grows about with the square of an amount. So two fills tell about where the profit, `g f -
+        (a f + b f^2)`, is largest; what is taken is the best of those that were really quoted.
+        """
+        quoted: dict[int, _Option] = {}
+        why = self._try(account, collaterals, debts, WAD, quoted)
+        if WAD in quoted and (self._is_good(quoted[WAD].intent) or quoted[WAD].intent.action is Action.MARGIN_CALL):
+            return quoted[WAD]
+        if why is None or self._may_do_in_part(why):
+            for fill in (LITTLE, MORE):
+                self._try(account, collaterals, debts, fill, quoted)
+            for fill in self._promising(quoted):
+                self._try(account, collaterals, debts, fill, quoted)
+        if not quoted:
             raise why or _Unfit(Reason.REFUSED)
-        return best
+        return max(quoted.values(), key=lambda option: option.intent.expected_profit_wad)
+
+    def _try(
+        self,
+        account: Account,
+        collaterals: frozenset[int],
+        debts: frozenset[int],
+        fill: int,
+        quoted: dict[int, _Option],
+    ) -> _Unfit | None:
+        """Quotes one fill; why there is none."""
+        if fill not in quoted:
+            try:
+                quoted[fill] = self._option(account, collaterals, debts, fill)
+            except _Unfit as unfit:
+                return unfit
+        return None
 
     @staticmethod
-    def _is_deep(unfit: _Unfit) -> bool:
-        """Whether a smaller fill may do what this one could not: not where gas alone is more than the whole penalty."""
-        return unfit.earns is None or unfit.costs is None or unfit.earns > unfit.costs
+    def _may_do_in_part(unfit: _Unfit) -> bool:
+        """Whether a smaller fill may do what the whole could not: not where gas alone is more than all the penalty."""
+        is_amount = unfit.reason in (Reason.NO_DEPTH, Reason.NO_INVENTORY, Reason.TOO_DEAR)
+        return is_amount and (unfit.earns is None or unfit.costs is None or unfit.earns > unfit.costs)
+
+    def _promising(self, quoted: Mapping[int, _Option]) -> list[int]:
+        """Where the profit is largest by what two fills cost, and half and twice of that."""
+        if len(quoted) < 2:
+            return [fill // 3 for fill in quoted]
+        (less, first), (more, second) = sorted(quoted.items())[:2]
+        unit_less, unit_more = (
+            option.intent.expected_slippage_wad * WAD // fill for fill, option in ((less, first), (more, second))
+        )
+        steepness = (unit_more - unit_less) * WAD // (more - less)
+        gross = first.intent.expected_profit_wad + first.intent.expected_gas_cost_wad
+        net = (gross + first.intent.expected_slippage_wad) * WAD // less - (
+            unit_less - mul_div_down(steepness, less, WAD)
+        )
+        if steepness <= 0 or net <= 0:
+            return []
+        best = net * WAD // (2 * steepness)
+        return [fill for fill in (best, best // 2, 2 * best) if 0 < fill < WAD]
 
     # ------------------------------------------------------------------------------------------------------- an option
 
@@ -295,10 +329,14 @@ class _Planner:
             raise _Unfit(Reason.NO_INVENTORY, "flash close-outs are switched off")
         seized = {self._tokens[leg.asset_id]: leg.amount for leg in intent.expected_seized if leg.amount}
         owed = {self._tokens[leg.asset_id]: leg.amount for leg in intent.expected_repaid if leg.amount}
+        rate = self._seller.best_rate(self._depth, seized, owed)
+        if not rate:
+            raise _Unfit(Reason.NO_ROUTE)
+        if self._worth.of_all(seized) * rate * (1 + SCREEN_SLACK) < self._worth.of_all(owed):
+            raise _Unfit(Reason.NO_DEPTH, f"a dollar seized brings {rate:.4f} at most", earns=0, costs=gross)
         basket = self._seller.settle(self._depth, seized, owed)
         if basket is None:
-            has_route = any(self._seller.routes(self._depth, token, debt) for token in seized for debt in owed)
-            raise _Unfit(Reason.NO_DEPTH if has_route else Reason.NO_ROUTE, f"fill {intent.fill_wad}")
+            raise _Unfit(Reason.NO_DEPTH, f"fill {intent.fill_wad}")
         work = Work.of_flash(len(seized), len(owed), basket.hops, basket.sales)
         cost = self._costs.of(work)
         profit = self._seller.value(replace(basket, hops=0), owed) - cost

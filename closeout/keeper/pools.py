@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import floor, log
 
 from closeout.errors import CloseoutError
@@ -56,6 +57,8 @@ class LiquidityExhausted(CloseoutError):
     """The pool does not carry the whole amount, or it is not known far enough to say."""
 
 
+# what a plan asks for are the ends of words and the initialised ticks about a price, again and again
+@lru_cache(maxsize=1 << 16)
 def sqrt_price_at(tick: int) -> int:
     """sqrt(1.0001^tick) as Q64.96, rounded up as TickMath does."""
     ratio, rest = 2**128, abs(tick)
@@ -88,14 +91,31 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One pool for quoting. `ticks` are the initialised ones in order; `state.net_liquidity` has their figures."""
+    """One pool for quoting: as it was read, and where swaps have moved it since.
+
+    `ticks` are the initialised ones in order; `state.net_liquidity` has their figures. `tick` None: not worked out yet.
+    """
 
     state: PoolState
     ticks: tuple[int, ...]
+    price: int
+    tick: int | None
+    liquidity: int
 
     @classmethod
     def of(cls, state: PoolState) -> Pool:
-        return cls(state, tuple(sorted(state.net_liquidity)))
+        return cls(state, tuple(sorted(state.net_liquidity)), state.sqrt_price_x96, state.tick, state.liquidity)
+
+    @property
+    def now(self) -> PoolState:
+        """The state after the swaps."""
+        tick = tick_at(self.price) if self.tick is None else self.tick
+        return replace(self.state, sqrt_price_x96=self.price, tick=tick, liquidity=self.liquidity)
+
+    def rate(self, token: str) -> float:
+        """What the next unit of a token brings of the other, after the fee: for a first look, not for money."""
+        ratio = (self.price / _Q96) ** 2
+        return (ratio if token == self.state.token0 else 1 / ratio) * (1 - self.state.fee / _FEE_SCALE)
 
     @property
     def tokens(self) -> tuple[str, str]:
@@ -116,8 +136,9 @@ class Pool:
     # ------------------------------------------------------------------------------------------------------------ loop
 
     def _swap(self, is_zero_for_one: bool, amount: int, *, is_exact_in: bool) -> Swap:
-        state = self.state
-        price, tick, liquidity = state.sqrt_price_x96, state.tick, state.liquidity
+        state, price, liquidity = self.state, self.price, self.liquidity
+        tick = tick_at(price) if self.tick is None else self.tick
+        is_between = self.tick is None
         limit = _LEAST_PRICE if is_zero_for_one else _MOST_PRICE
         left, other = amount, 0
         while left and price != limit:
@@ -132,12 +153,12 @@ class Pool:
                 if is_initialised:
                     net = state.net_liquidity[next_tick]
                     liquidity += -net if is_zero_for_one else net
-                tick = next_tick - 1 if is_zero_for_one else next_tick
+                tick, is_between = next_tick - 1 if is_zero_for_one else next_tick, False
             elif price != before:
-                tick = tick_at(price)
+                is_between = True
         if left:
             raise LiquidityExhausted(f"{state.address}: {amount - left} of {amount} goes through")
-        moved = replace(self, state=replace(state, sqrt_price_x96=price, tick=tick, liquidity=liquidity))
+        moved = Pool(state, self.ticks, price, None if is_between else tick, liquidity)
         return Swap(amount, other, moved) if is_exact_in else Swap(other, amount, moved)
 
     def _next_tick(self, tick: int, is_downwards: bool) -> tuple[int, bool]:

@@ -88,6 +88,13 @@ class Depth:
                 state = pool.state
                 yield from self._ways((*tokens, token), (*pools, state.address), (*fees, state.fee), bought, left - 1)
 
+    def rate(self, route: Route) -> float:
+        """What the next unit sold along a route brings, in units: more than any amount does on the average."""
+        rate = 1.0
+        for address, token in zip(route.pools, route.tokens, strict=False):
+            rate *= self._pools[address].rate(token)
+        return rate
+
     # ---------------------------------------------------------------------------------------------------------- swaps
 
     def sell(self, route: Route, amount: int) -> tuple[int, Depth]:

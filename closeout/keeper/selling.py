@@ -13,12 +13,14 @@ from dataclasses import dataclass, field, replace
 from closeout.keeper.ports import Sale, SaleKind
 from closeout.keeper.routes import Depth, Route, Share
 from closeout.model import mul_div_down, mul_div_up
-from closeout.units import WAD
+from closeout.units import WAD, WAD_DECIMALS
 
 __all__ = ["Basket", "Seller", "Worth"]
 
 _MOST_ROUTES = 24
 """Of a pair, shortest first: beyond them are detours through ever thinner pools."""
+_QUOTED = 6
+"""Of them, those whose next unit is cheapest are quoted for the whole amount, and every one of a single hop."""
 _SHARED = 4
 """Routes that one leg is shared out over at most: each costs the gas of a swap."""
 
@@ -33,6 +35,11 @@ class Worth:
         """WAD USD, rounded down."""
         price, decimals = self.prices.get(token, (0, 0))
         return units * price // int(10**decimals)
+
+    def unit(self, token: str) -> float:
+        """USD per token unit, for a first look."""
+        price, decimals = self.prices.get(token, (0, 0))
+        return float(price) / float(10 ** (decimals + WAD_DECIMALS))
 
     def of_all(self, units: Mapping[str, int]) -> int:
         """WAD USD."""
@@ -58,7 +65,7 @@ class Seller:
     """
 
     def __init__(
-        self, worth: Worth, hop_cost_wad: int, *, most_hops: int = 3, slices: int = 16, unsold_discount_wad: int = 0
+        self, worth: Worth, hop_cost_wad: int, *, most_hops: int = 3, slices: int = 8, unsold_discount_wad: int = 0
     ) -> None:
         self._worth, self._hop_cost = worth, hop_cost_wad
         self._most_hops, self._slices, self._discount = most_hops, slices, unsold_discount_wad
@@ -84,6 +91,27 @@ class Seller:
             known = depth.routes(sold, bought, self._most_hops)[:_MOST_ROUTES]
             self._routes[sold, bought] = known
         return known
+
+    def best_rate(self, depth: Depth, seized: Mapping[str, int], owed: Mapping[str, int]) -> float:
+        """The most that a dollar of what is seized can bring of what is owed, at the oracle's prices.
+
+        The next unit of a pool is its cheapest, so no sale does better on the average: where this times what is seized
+        is less than what is owed, no fill can be settled from it.
+        """
+        best = 0.0
+        for token in seized:
+            for target in owed:
+                price_in, price_out = self._worth.unit(token), self._worth.unit(target)
+                for route in self.routes(depth, token, target) if price_in else ():
+                    best = max(best, depth.rate(route) * price_out / price_in)
+        return best
+
+    def _quoted(self, depth: Depth, sold: str, bought: str) -> list[Route]:
+        routes = self.routes(depth, sold, bought)
+        if len(routes) <= _QUOTED:
+            return routes
+        cheapest = sorted(routes, key=lambda route: -depth.rate(route))[:_QUOTED]
+        return cheapest + [route for route in routes if route.hops == 1 and route not in cheapest]
 
     # --------------------------------------------------------------------------------------------------------- basket
 
@@ -132,7 +160,7 @@ class Seller:
     def _buy(self, basket: Basket, token: str, target: str, most: int, owed: Mapping[str, int]) -> bool:
         """Buys all that is missing of a debt, for at most so much of a token; False where that is not enough."""
         missing = owed[target] - basket.held.get(target, 0)
-        routes = self.routes(basket.depth, token, target)
+        routes = self._quoted(basket.depth, token, target)
         if not routes or missing <= 0 or most <= 0:
             return False
         single = basket.depth.best_purchase(routes, missing)
@@ -148,7 +176,7 @@ class Seller:
     def _sell(self, basket: Basket, token: str, target: str) -> bool:
         """Sells all of a collateral towards a debt; False where the pools do not carry it."""
         amount = basket.held[token]
-        routes = self.routes(basket.depth, token, target)
+        routes = self._quoted(basket.depth, token, target)
         if not routes or amount <= 0:
             return False
         single = basket.depth.best_sale(routes, amount)
