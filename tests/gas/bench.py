@@ -19,6 +19,8 @@ __all__ = ["Bench"]
 
 MILLION = 10**6
 LTV_BELOW_THRESHOLD = 500
+# a keeper's: sets and deadline are short in calldata too
+DEADLINE = 600
 _CURVE = replace(PARAMETERS.curve, steepness=wad(2))
 _LIMITS = replace(
     PARAMETERS.limits, min_debt_per_asset=wad(50), hard_floor=wad("0.99"), grace_period=900, bucket_minimum=wad(200)
@@ -84,8 +86,12 @@ class Bench(MeasuredProtocol):
         account = self._open(collaterals, debts)
         self.stage.crash(self.world.health(account))
         self.stage.hour()
-        pair = {"collaterals": set_of(self.collaterals[0]), "debts": set_of(self.debts[0])}
-        receipt = self.world.close_out(account, **({} if is_whole else pair))
+        receipt = self.world.close_out(
+            account,
+            collaterals=set_of(*self.collaterals[: collaterals if is_whole else 1]),
+            debts=set_of(*self.debts[: debts if is_whole else 1]),
+            deadline=self.world.now + DEADLINE,
+        )
         result = self.world.result(receipt)
         assert len(result.seized) == (collaterals if is_whole else 1)
         assert len(result.repaid) == (debts if is_whole else 1)
