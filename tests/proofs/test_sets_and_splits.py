@@ -110,7 +110,7 @@ def test_p17_exception__of_a_set_whose_collateral_runs_out__breaks_the_assumptio
 
 
 def test_p8_close_out__in_two_parts_of_one_set__never_seizes_more_than_at_once() -> None:
-    """After the first part the account is no less healthy, so the rate is no higher; by induction any number of parts."""
+    """After the first part the account is no less healthy, so the rate is no higher; by induction any number."""
     beta2, R1, R2 = reals("beta2 R1 R2")
     parts = {
         "something is missing": N > 0,

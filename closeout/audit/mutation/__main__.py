@@ -12,7 +12,7 @@ from closeout.audit.mutation.bench import Bench
 from closeout.audit.mutation.ledger import Ledger, Result, digest_of
 from closeout.audit.mutation.mutants import draw
 from closeout.audit.mutation.report import LEAST_KILLED, Report
-from closeout.audit.mutation.targets import CONTRACTS, MODEL, Target, targets
+from closeout.audit.mutation.targets import CONTRACTS, MODEL, targets
 from closeout.errors import CloseoutError
 from closeout.toolchain.settings import ROOT
 
@@ -41,22 +41,11 @@ def run(what: str, seed: str, only: str, seconds: float, tools: Path, *, is_retr
                 if result is None:
                     if time.monotonic() > end:
                         break
-                    _say_failing(target, bench.measure(target))
                     result = ledger.add(mutant, digest, bench.judge(target, mutant))
                     print(f"{result.status:9} {result.seconds:5.0f} s  {mutant.key}  {result.by}", flush=True)
                 results.append(result)
         report.add(target, results)
     return report
-
-
-_SAID: set[str] = set()
-
-
-def _say_failing(target: Target, failing: list[str]) -> None:
-    for name in failing:
-        if name not in _SAID:
-            _SAID.add(name)
-            print(f"fails without a mutant, left out: {name} ({target.path})", file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -44,7 +43,9 @@ class Bench:
     def __init__(self, root: Path, name: str) -> None:
         self.root = root
         self.tree = root / ".build" / "mutation" / name
-        self._failing: dict[tuple[str, ...], list[str]] = {}
+        # whether a test that failed under a mutant fails without one too
+        self._known: dict[str, bool] = {}
+        self._sources: dict[str, str] = {}
         self._refresh()
 
     def _refresh(self) -> None:
@@ -71,7 +72,6 @@ class Bench:
             raise RuntimeError(f"the unchanged contracts do not compile: {done.stderr.strip()}")
         self._units_of_original = self._units()
         self._original = self._build.read_bytes()
-        self._tests = _digest(self.tree / "tests")
 
     def _python(self, *arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
         environment = os.environ | {
@@ -103,13 +103,12 @@ class Bench:
         """Puts the mutant in place, compiles and tests it stage by stage, and puts the original back."""
         started = time.monotonic()
         file = self.tree / mutant.path
-        original = file.read_text()
+        self._sources.setdefault(mutant.path, file.read_text())
         file.write_text(mutant.text)
         try:
             status, by = self._look(target, mutant)
         finally:
-            file.write_text(original)
-            self._build.write_bytes(self._original)
+            self._restore(mutant)
         return Outcome(status, by, round(time.monotonic() - started, 1))
 
     def _look(self, target: Target, mutant: Mutant) -> tuple[str, str]:
@@ -123,7 +122,7 @@ class Bench:
                 if _code(self._units()) == _code(self._units_of_original):
                     continue
                 is_changed = True
-            by = self._first_failure(stage)
+            by = self._first_failure(stage, mutant)
             if by is not None:
                 return "killed", by
         return ("survived" if is_changed else "same code"), ""
@@ -151,40 +150,42 @@ class Bench:
             raise RuntimeError(done.stderr)
         return done.returncode == 0
 
-    def _first_failure(self, stage: Stage) -> str | None:
-        """The first test that fails, or None. Tests that fail without a mutant say nothing and are left out."""
-        arguments = [part for part in stage.tests if (self.tree / part).exists()]
-        skipped = [f"--deselect={name}" for name in self._failing[stage.tests]]
-        try:
-            done = self._pytest(arguments, "-x", *skipped)
-        except subprocess.TimeoutExpired:
-            return f"timeout: {' '.join(arguments)}"
-        if done.returncode not in (0, 1, 2, 3, 4):
-            raise RuntimeError(done.stdout + done.stderr)
-        if not done.returncode:
-            return None
-        named = FAILED.search(done.stdout)
-        return named[1] if named else f"{' '.join(arguments)}: exit {done.returncode}"
+    def _first_failure(self, stage: Stage, mutant: Mutant) -> str | None:
+        """The first test that fails because of the mutant, or None."""
+        tests = [part for part in stage.tests if (self.tree / part).exists()]
+        while True:
+            skipped = [f"--deselect={name}" for name, is_broken in self._known.items() if is_broken]
+            try:
+                done = self._pytest(*tests, "-x", *skipped)
+            except subprocess.TimeoutExpired:
+                return f"timeout: {' '.join(tests)}"
+            if done.returncode not in (0, 1, 2, 3, 4):
+                raise RuntimeError(done.stdout + done.stderr)
+            if not done.returncode:
+                return None
+            named = FAILED.search(done.stdout)
+            if named is None:
+                return f"{' '.join(tests)}: exit {done.returncode}"
+            if not self._fails_anyway(named[1], mutant):
+                return named[1]
 
-    def measure(self, target: Target) -> list[str]:
-        """Runs a target's tests on the unchanged code; the names of those that fail anyway."""
-        for stage in target.stages:
-            if stage.tests not in self._failing:
-                self._failing[stage.tests] = self._broken(stage.tests)
-        return [name for stage in target.stages for name in self._failing[stage.tests]]
+    def _fails_anyway(self, test: str, mutant: Mutant) -> bool:
+        """Whether a test fails on the unchanged code too: then it says nothing about a mutant. Looked at once each."""
+        if test not in self._known:
+            file, build = self.tree / mutant.path, self._build.read_bytes()
+            self._restore(mutant)
+            self._known[test] = self._pytest(test).returncode != 0
+            file.write_text(mutant.text)
+            self._build.write_bytes(build)
+            if self._known[test]:
+                print(f"fails without a mutant, left out: {test}", file=sys.stderr, flush=True)
+        return self._known[test]
 
-    def _broken(self, tests: tuple[str, ...]) -> list[str]:
-        """What fails on the unchanged code; looked at once for the same code and tests."""
-        cache = self.tree / ".build" / "failing.json"
-        known: dict[str, list[str]] = json.loads(cache.read_text()) if cache.exists() else {}
-        key = hashlib.sha256(f"{tests} {self._tests} {_code(self._units_of_original)}".encode()).hexdigest()
-        if key not in known:
-            done = self._pytest([part for part in tests if (self.tree / part).exists()])
-            known[key] = sorted(set(FAILED.findall(done.stdout)))
-            cache.write_text(json.dumps(known))
-        return known[key]
+    def _restore(self, mutant: Mutant) -> None:
+        (self.tree / mutant.path).write_text(self._sources[mutant.path])
+        self._build.write_bytes(self._original)
 
-    def _pytest(self, paths: list[str], *more: str) -> subprocess.CompletedProcess[str]:
+    def _pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [
             "-m",
             "pytest",
@@ -197,7 +198,7 @@ class Bench:
             "--tb=no",
             "-rfE",
         ]
-        return self._python(*command, *more, *paths, timeout=TIMEOUT_SECONDS)
+        return self._python(*command, *arguments, timeout=TIMEOUT_SECONDS)
 
 
 def _parses(mutant: Mutant) -> bool:
@@ -215,10 +216,3 @@ def _code(units: dict[str, dict[str, Any]]) -> dict[str, str]:
         for unit in units.values()
         for name, made in sorted(unit["contracts"].items())
     }
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

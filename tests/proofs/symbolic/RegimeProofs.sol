@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {LiquidationEngine} from "contracts/LiquidationEngine.sol";
+import {ILiquidationEngine} from "interfaces/ILiquidationEngine.sol";
+import {Plan, Regime, Snapshot, Terms} from "interfaces/Types.sol";
+import {InterestMath} from "contracts/libraries/InterestMath.sol";
+import {PenaltyCurve} from "contracts/libraries/PenaltyCurve.sol";
+import {WAD} from "contracts/libraries/Units.sol";
+
+/// @title Clamps clamp, and the regime is the one of the sums
+/// @notice Halmos runs each `check_` for all values of its arguments; each `broken_` must have a counter-example.
+/// Products and quotients of unknown numbers are beyond it: those are theorems over the integers (tests/proofs/*.py).
+contract RegimeProofs {
+    ILiquidationEngine private _engine;
+
+    function setUp() external {
+        _engine = new LiquidationEngine();
+    }
+
+    function check_index_without_rate_or_time_stays(uint72 index, uint32 rate, uint40 elapsed) external pure {
+        assert(InterestMath.grow(index, 0, elapsed) == index);
+        assert(InterestMath.grow(index, rate, 0) == index);
+    }
+
+    function check_rate_is_clamped(uint64 utilisation, uint32 base, uint32 slope1, uint32 slope2, uint64 kink) external pure {
+        if (utilisation > WAD || kink > WAD) return;
+        assert(InterestMath.kinkedRate(utilisation, base, slope1, slope2, kink) <= InterestMath.MAX_RATE);
+    }
+
+    function check_penalty_at_a_healthy_account_is_the_least(uint256 health, uint64 least, uint64 eta, uint128 k) external pure {
+        if (health < WAD || least > WAD || eta >= WAD) return;
+        assert(PenaltyCurve.bonusFraction(health, least, eta, k) == least);
+    }
+
+    /// @dev The engine refuses a healthy account, whatever else it is told.
+    function check_engine_refuses_the_healthy(uint128 collateral, uint128 weighted, uint128 debt, uint64 floor) external view {
+        Snapshot memory account = _whole(collateral, weighted, debt);
+        Terms memory terms = _terms(floor);
+        if (debt != 0 && uint256(weighted) * 1e14 / debt < WAD) return;
+        try _engine.plan(account, terms) {
+            assert(false);
+        } catch {}
+    }
+
+    /// @dev Terminal exactly where C < (1 + f) B, decided by products.
+    function check_regime_is_terminal_exactly_below_the_border(uint128 collateral, uint128 weighted, uint128 debt) external view {
+        Snapshot memory account = _whole(collateral, weighted, debt);
+        Terms memory terms = _terms(0.005e18);
+        try _engine.plan(account, terms) returns (Plan memory plan) {
+            bool isBelow = uint256(collateral) * WAD < uint256(debt) * (WAD + 0.005e18);
+            assert((plan.regime == Regime.Terminal) == isBelow);
+            assert(isBelow || plan.extinguishedValue == plan.repaidValue);
+        } catch {}
+    }
+
+    // ------------------------------------------------------------------------------------------------- must be refuted
+
+    function broken_engine_refuses_everybody(uint128 collateral, uint128 weighted, uint128 debt) external view {
+        if (collateral == 0 || weighted > collateral) return;
+        try _engine.plan(_whole(collateral, weighted, debt), _terms(0.005e18)) {
+            assert(false);
+        } catch {}
+    }
+
+    // ------------------------------------------------------------------------------------------------------- shorthand
+
+    function _whole(uint256 collateral, uint256 weighted, uint256 debt) private pure returns (Snapshot memory account) {
+        account.collateralValue = account.setCollateralValue = collateral;
+        account.weightedCollateral = account.setWeightedCollateral = weighted;
+        account.debtValue = account.setDebtValue = debt;
+        account.isWholeCollateral = true;
+    }
+
+    function _terms(uint256 floor) private pure returns (Terms memory terms) {
+        terms.targetHealthFactorWad = 1.1e18;
+        terms.bonusFloorWad = floor;
+        terms.healthForMaxBonusWad = 0.9e18;
+        terms.fillWad = WAD;
+        terms.maxSeizedValue = type(uint256).max;
+    }
+}
