@@ -118,7 +118,7 @@ test: setup ## compile, lint and run the whole test suite
 	@$(MAKE) compile-ape
 	@$(MAKE) lint
 	$(call say,tests)
-	@$(BIN)/ape test $(TESTS) --durations=15 $(PYTEST_ARGS)
+	@CLOSEOUT_EVIDENCE=1 $(BIN)/ape test $(TESTS) --durations=15 $(PYTEST_ARGS)
 
 lint: lint-python lint-solidity ## ruff, mypy --strict, import-linter, solhint
 

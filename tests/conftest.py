@@ -7,6 +7,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.support.evidence import Evidence
+
 # A chain answers in its own time: no deadline per example. CI tries the same examples each time, so that a red run can
 # be repeated; a developer's runs look at new ones.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,3 +34,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(report.nodeid)
             for name, value in report.user_properties:
                 terminalreporter.write_line(f"    {name}: {value}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Evidence(), "closeout-evidence")

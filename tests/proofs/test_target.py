@@ -106,7 +106,7 @@ def test_p5_fractions__made_for_an_account_valued_down__bring_the_real_one_at_le
 
 
 def test_p5_integer_steps__of_repaid_and_seized__err_to_the_side_the_theorem_asks_for() -> None:
-    """Section 5: D_dn <= D <= D_up, R the quotient by the smaller rounded up, S that by the larger rounded down twice."""
+    """Section 5: D_dn <= D <= D_up, R a quotient by the smaller rounded up, S by the larger rounded down twice."""
     N, D, D_dn, D_up, set_value, x = reals("N D D_dn D_up set_value x")
     steps = Theorem(
         {

@@ -37,7 +37,7 @@ def test_p21_terminal_fill__of_any_sets__stays_within_them() -> None:
 
 
 def test_p21_two_fills__of_any_sets_in_any_order__pay_each_debt_the_same_rate() -> None:
-    """Debts j = 1, 2 of which e_jk is extinguished by fill k: repaid per unit extinguished is C / ((1 + f) B), always."""
+    """Debts j = 1, 2, of which e_jk is extinguished by fill k: repaid per unit of it is C / ((1 + f) B), always."""
     E2, S2, R2, e11, e21, e12, e22 = reals("E2 S2 R2 e11 e21 e12 e22")
     second = {
         "the first fill's parts": z3.And(e11 >= 0, e21 >= 0, e11 + e21 == E),

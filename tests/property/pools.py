@@ -13,6 +13,7 @@ from tests.differential.sizes import least, seeded
 from tests.model import checks
 from tests.model.checks import Settled
 from tests.property.placed import Seen, Stage, without_limits
+from tests.support.evidence import looked_at
 from tests.support.node import Deployed
 from tests.worlds import AIMS, World, make_world
 
@@ -64,6 +65,7 @@ def told_by(settle: Settle) -> Iterator[None]:
 def holds(check: Callable[[World], bool], settle: Settle, worlds: Sequence[World], wanted: int) -> None:
     """The property holds for every account, and enough of them said something about it."""
     told = 0
+    looked_at(len(worlds))
     with told_by(settle):
         for number, world in enumerate(worlds):
             try:

@@ -14,6 +14,7 @@ from tests.differential.simulation import Block, Outcome, simulate
 from tests.differential.sizes import least, sized
 from tests.property.placed import AT_ONCE, NOW, Stage
 from tests.property.pools import some_worlds
+from tests.support.evidence import looked_at
 from tests.support.world import EVERYTHING, Result
 from tests.support.world import World as Protocol
 from tests.worlds import World
@@ -37,6 +38,7 @@ GAS_BOUND = 1_500_000
 
 
 def played(stage: Stage, histories: list[list[Block]]) -> list[list[Outcome]]:
+    looked_at(len(histories))
     return [answer for some in in_batches(histories, AT_ONCE) for answer in simulate(stage.node.rpc, some)]
 
 
