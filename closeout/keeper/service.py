@@ -11,19 +11,22 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 from typing import Protocol
 
 from closeout.errors import BadInput, CloseoutError, EnvironmentProblem, NodeError
 from closeout.keeper.ports import AccountLine, Block, Brain, ChainReader, Decision, PriceStatus
-from closeout.keeper.sender import Happened
+from closeout.keeper.sender import Happened, What
 from closeout.keeper.sending import Job, Worth
+from closeout.units import WAD_DECIMALS
 
-__all__ = ["Failure", "FailureKind", "Heads", "Observer", "Service", "Step", "Worker"]
+__all__ = ["Failure", "FailureKind", "Heads", "Observer", "Service", "Step", "Worker", "figures"]
 
 # The same fault of ours so many blocks in a row is not going to mend itself.
 MOST_FAULTS = 20
 LINES = 20
+MINED = (What.SUCCEEDED, What.FAILED, What.USED_UP, What.WOULD_EARN)
 
 
 class FailureKind(Enum):
@@ -55,6 +58,24 @@ class Step:
     seconds: float
     age: float
     nearest: Sequence[AccountLine] = field(default=())
+
+
+def figures(step: Step | None) -> dict[str, int | Decimal]:
+    """A step as a bot's metrics; nothing where there was none."""
+    if step is None:
+        return {}
+    mined = [item for item in step.happened if item.what in MINED]
+    return {
+        "block": step.block.number,
+        "accounts": step.decision.workload.accounts,
+        "candidates": len(step.decision.candidates),
+        "intents": len(step.decision.intents),
+        "sent": sum(1 for item in step.happened if item.what in (What.SENT, What.REPLACED)),
+        "mined": len(mined),
+        "net_usd": Decimal(sum(item.net_wad for item in mined)).scaleb(-WAD_DECIMALS),
+        "margin_calls": len(step.decision.margin_called),
+        "degraded_prices": sum(1 for price in step.decision.prices if price.status is not PriceStatus.FRESH),
+    }
 
 
 class Observer(Protocol):

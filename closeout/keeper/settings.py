@@ -9,15 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator
 
+from closeout.errors import BadInput
 from closeout.keeper.breaker import Ceilings
 from closeout.keeper.fees import FeePolicy
 from closeout.keeper.planner import PlannerSettings
 from closeout.keeper.sender import SenderOptions
 from closeout.units import WAD_DECIMALS, parse_units
 from closeout.yamlfile import BadFile, read_yaml
-from closeout.yamlfile.fields import Name, Strict, fraction, list_of, parse, refusal, whole
+from closeout.yamlfile.fields import Name, Strict, fraction, list_of, none_as_empty, parse, refusal, whole
 
 __all__ = ["KeeperSettings", "load_settings", "planner_settings", "sender_options"]
 
@@ -72,6 +73,8 @@ Number = Annotated[int, whole("a whole number", Decimal(0), Decimal(10**18))]
 Port = Annotated[int, whole("a port", Decimal(0), Decimal(65_535))]
 Part = Annotated[Decimal, fraction("a part", "0", "1", BPS_DECIMALS, high_open=True)]
 Ratio = Annotated[Decimal, fraction("a ratio", "0", "10", BPS_DECIMALS)]
+# what nodes ask of a replacement
+Bump = Annotated[Decimal, fraction("a ratio", "0.1", "10", BPS_DECIMALS)]
 Usd = Annotated[Decimal, fraction("an amount in USD", "0", "1e12", WAD_DECIMALS)]
 Ether = Annotated[Decimal, fraction("an amount of the native token", "0", "1e6", WAD_DECIMALS)]
 Gwei = Annotated[Decimal, fraction("gwei per gas", "0", "1e9", GWEI_DECIMALS)]
@@ -89,13 +92,15 @@ class NodeSettings(Strict):
 
 
 class ContractSettings(Strict):
-    """`first_block`: the one in which the Vault was deployed."""
+    """`first_block`: the one in which the Vault was deployed. `oracle_router` and `feeds`: whose events a bot hears."""
 
     vault: Address
     lens: Address
     native_token: Address
     flash_liquidator: OptionalAddress = None
     uniswap_factory: OptionalAddress = None
+    oracle_router: OptionalAddress = None
+    feeds: Annotated[list[Address], list_of("addresses")] = Field(default_factory=list)
     first_block: Number = 0
 
 
@@ -118,7 +123,7 @@ class FeeChoices(Strict):
     headroom: Ratio = Decimal(1)
     least_tip: Gwei = Decimal("0.1")
     tip_share: Part = Decimal(0)
-    bump: Ratio = Decimal("0.125")
+    bump: Bump = Decimal("0.125")
     stuck_blocks: Count = 3
 
 
@@ -137,6 +142,10 @@ class AlertChoices(Strict):
     age: Seconds = Decimal(120)
 
 
+# a section with nothing in it but comments
+SECTION = BeforeValidator(none_as_empty)
+
+
 class KeeperSettings(Strict):
     """One keeper: one Vault, one key, one database."""
 
@@ -145,10 +154,10 @@ class KeeperSettings(Strict):
     database: File
     node: NodeSettings
     contracts: ContractSettings
-    planner: PlannerChoices = PlannerChoices()
-    fees: FeeChoices = FeeChoices()
-    ceilings: CeilingChoices = CeilingChoices()
-    alerts: AlertChoices = AlertChoices()
+    planner: Annotated[PlannerChoices, SECTION] = PlannerChoices()
+    fees: Annotated[FeeChoices, SECTION] = FeeChoices()
+    ceilings: Annotated[CeilingChoices, SECTION] = CeilingChoices()
+    alerts: Annotated[AlertChoices, SECTION] = AlertChoices()
     in_flight: Count = 16
     final_depth: Count = 12
     metrics_port: Port = 9464
@@ -168,6 +177,8 @@ def load_settings(file: Path) -> KeeperSettings:
         sender_options(settings)
     except BadFile as error:
         raise error.within(str(file)) from None
+    except BadInput as error:
+        raise BadFile(error.where, str(error.found), error.expected, str(file)) from None
     return settings
 
 

@@ -92,12 +92,15 @@ def reorganised(scene: Scene) -> str:
     """One to ten blocks, each over close-outs that had been mined."""
     undone = 0
     for depth in range(1, 11):
+        before = scene.market.transactions_of(OWNER)
         scene.fall(0.015)
-        scene.market.wait_blocks(3 if depth < 3 else depth)
-        before = int(scene.node.call("eth_getTransactionCount", OWNER, "latest"), 16)
+        until = time.monotonic() + 6
+        while scene.market.transactions_of(OWNER) == before and time.monotonic() < until:
+            time.sleep(0.05)
+        scene.market.wait_blocks(depth - 1)
+        done = scene.market.transactions_of(OWNER)
         scene.node.call("anvil_reorg", depth, [])
-        after = int(scene.node.call("eth_getTransactionCount", OWNER, "latest"), 16)
-        undone += before - after
+        undone += done - scene.market.transactions_of(OWNER)
         # the feeds' own transactions went with the blocks
         scene.market.fall(scene.factor)
     assert undone > 0, "no reorganisation undid a close-out"

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from closeout.chain.rpc import RpcError
 from closeout.chain.uniswap import encode_path
 from closeout.toolchain.artifacts import load
 from tests.chaos.node import ChaosNode
@@ -200,17 +201,13 @@ class Market:
         for fill in FILLS:
             order = self._order(held, owed, account, wad(fill))
             data = self.flash.contract.methods["closeOut"].data(order)
+            request = {"from": self.flash.searcher, "to": self.flash.contract.address, "data": "0x" + data.hex()}
             try:
                 answer = world.node.call(self.flash.searcher, self.flash.contract.address, data)
-            except Reverted:
+                gas = int(self.node.call("eth_estimateGas", request), 16)
+            except (Reverted, RpcError):
+                # also where it was closed out between the two questions
                 continue
-            gas = int(
-                self.node.call(
-                    "eth_estimateGas",
-                    {"from": self.flash.searcher, "to": self.flash.contract.address, "data": "0x" + data.hex()},
-                ),
-                16,
-            )
             ether = int.from_bytes(answer[64:96], "big") - gas * base_fee
             best = max(best, ether * world.prices[world.weth.id] // 10**18)
         return best

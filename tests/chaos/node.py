@@ -61,7 +61,7 @@ class ChaosNode:
         command = [
             str(find_anvil()), "--port", str(self.port), "--ipc", str(socket_path), "--silent", "--auto-impersonate",
             "--gas-limit", str(gas_limit), "--hardfork", "cancun", "--state", str(self._state), "--order", "fees",
-            "--accounts", "1", *mining,
+            "--accounts", "4", *mining,
         ]  # fmt: skip
         if self._genesis is not None:
             command += ["--timestamp", str(self._genesis), "--base-fee", "0", "--gas-price", "0"]

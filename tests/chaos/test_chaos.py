@@ -104,7 +104,8 @@ def test_fault__in_a_crash__leaves_nothing_that_pays_no_double_spend_and_true_bo
     assert market.unhealthy() == []
 
     seen = FAULTS[name](scene)
-
+    # one more step down: how long does it take now?
+    scene.fall()
     recovery = wait_recovered(market, LEAST_PROFIT, RECOVERY_SECONDS)
     # what was sent last is booked a block later
     market.wait_blocks(6)

@@ -34,6 +34,7 @@ def left_over(market: Market, least_profit: int) -> list[tuple[int, float]]:
 def wait_recovered(market: Market, least_profit: int, seconds: float) -> float:
     """Seconds until nothing is left that pays."""
     began = time.monotonic()
+    market.wait_blocks(1)
     while True:
         left = left_over(market, least_profit)
         if not left:
