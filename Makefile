@@ -29,7 +29,7 @@ SOLIDITY = $(shell find contracts interfaces -name "*.sol" -not -path "*/.cache/
 
 say = @printf "== %s\n" "$(1)"
 
-.PHONY: help setup setup-analysis static doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours figures bench-keeper replay-keeper demo clean clean-all
+.PHONY: help setup setup-analysis static doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours figures bench-keeper replay-keeper chaos demo clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -171,6 +171,12 @@ replay-keeper: setup ## what the keeper earns over both crashes: make replay-kee
 	@test -n "$(PRICES_2020)$(PRICES_2021)" || { echo "replay-keeper: PRICES_2020 and PRICES_2021 are empty, expected paths of price histories" >&2; exit 2; }
 	@test -z "$(PRICES_2020)" || $(BIN)/python -m closeout.keeper.replay config/scenarios/crash-2020-03.yaml --prices "$(PRICES_2020)" --depth "$(DEPTH)" --gas-price "$(GAS_PRICE)"
 	@test -z "$(PRICES_2021)" || $(BIN)/python -m closeout.keeper.replay config/scenarios/crash-2021-05.yaml --prices "$(PRICES_2021)" --depth "$(DEPTH)" --gas-price "$(GAS_PRICE)"
+
+CHAOS_ACCOUNTS ?= 500
+
+chaos: compile ## the keeper in a crash in which everything goes wrong, one thing after the other; prints the table
+	$(call say,chaos: $(CHAOS_ACCOUNTS) accounts)
+	@CLOSEOUT_CHAOS_ACCOUNTS=$(CHAOS_ACCOUNTS) $(BIN)/python -m pytest -p no:ape_test tests/chaos $(PYTEST_ARGS)
 
 # ------------------------------------------------------------------------------------------------------------------ run
 

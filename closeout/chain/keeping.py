@@ -34,7 +34,7 @@ from closeout.keeper.store import Store
 from closeout.keeper.watchlist import WatchList
 from closeout.toolchain.artifacts import Artifact, load
 
-__all__ = ["Share", "run_keeper", "service"]
+__all__ = ["NOBODY", "SOURCES", "Share", "run_keeper", "service"]
 
 # What a keeper knows of the contracts: their interfaces, and errors by name.
 SOURCES = (

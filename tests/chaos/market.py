@@ -113,7 +113,7 @@ class Market:
         request = {"from": sender, "to": to, "data": data, "gas": hex(GAS)} | fee
         return str(self.node.call("eth_sendTransaction", request))
 
-    def fall(self, factor: float) -> None:
+    def fall(self, factor: float, *, with_pools: bool = True) -> None:
         """Ether and bitcoin fall to this part of their first prices; in the pools too, in the same block."""
         self.factor = factor
         world = self.world
@@ -121,8 +121,8 @@ class Market:
             price = wad(f"{first * factor:.6f}")
             world.prices[asset.id] = price
             self.send(world.governor, asset.feed, "publish", price)
-        for quote in ("USDC", "DAI"):
-            self.trade(f"WETH/{quote}", factor * WETH_PRICE)
+        if with_pools:
+            self.refill()
 
     def trade(self, name: str, price: float) -> None:
         """An arbitrageur moves a pool of ether to a price, USD."""
@@ -156,6 +156,7 @@ class Market:
             self.trade(f"WETH/{quote}", self.factor * WETH_PRICE / 10)
 
     def refill(self) -> None:
+        """An arbitrageur brings the pools to the oracle's prices."""
         for quote in ("USDC", "DAI"):
             self.trade(f"WETH/{quote}", self.factor * WETH_PRICE)
 

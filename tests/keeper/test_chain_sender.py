@@ -8,14 +8,19 @@ from dataclasses import replace
 import pytest
 
 from closeout.chain.anvil import Anvil
+from closeout.chain.http import HttpClient
 from closeout.chain.intents import approval
-from closeout.chain.sending import verdict_of
+from closeout.chain.keeping import NOBODY
+from closeout.chain.sending import NodeSender, verdict_of
+from closeout.keeper.fees import FeePolicy
 from closeout.keeper.outbox import SqlOutbox
+from closeout.keeper.paper import PaperSender
 from closeout.keeper.ports import Action, Decision, Funding, Intent
 from closeout.keeper.sender import Happened, Sender, What
 from closeout.keeper.sending import Transaction, Verdict
 from closeout.toolchain.artifacts import load
 from tests.keeper.chain_stage import ETHER, ChainStage
+from tests.keeper.servers import FakeServer, raw
 from tests.keeper.stage import GENEROUS, GWEI
 from tests.support.node import Node
 from tests.support.world import GENESIS, World
@@ -189,6 +194,51 @@ def test_key__without_ether__is_told_so(stage: ChainStage) -> None:
     signed = stage.signer.sign(Transaction(nonce, stage.signer.address, "0x", 21_000, GWEI, GWEI))
 
     assert stage.node.broadcast(signed.raw, False) is Verdict.NO_FUNDS
+
+
+def test_private_transaction__goes_to_the_relay_alone_and_can_be_taken_back(stage: ChainStage) -> None:
+    relay = FakeServer()
+    try:
+        node = NodeSender(stage.rpc, stage.world.node.artifacts, HttpClient([relay.url]))
+        facts = node.facts(stage.signer.address, [], stage.worth)
+        signed = stage.signer.sign(Transaction(facts.nonce, stage.signer.address, "0x", 21_000, GWEI, GWEI))
+        assert node.broadcast(signed.raw, True) is Verdict.ACCEPTED
+        node.withdraw(signed.hash)
+        relay.answers = [raw(200, b'{"jsonrpc": "2.0", "id": 2, "error": {"code": -1, "message": "nonce too low"}}')]
+        assert node.broadcast(signed.raw, True) is Verdict.NONCE_USED
+    finally:
+        relay.server.shutdown()
+
+    sent, taken_back, _ = relay.seen
+    assert sent["method"] == "eth_sendPrivateTransaction"
+    assert sent["params"] == [{"tx": signed.raw, "maxBlockNumber": hex(facts.head.number + 25)}]
+    assert (taken_back["method"], taken_back["params"]) == ("eth_cancelPrivateTransaction", [{"txHash": signed.hash}])
+    assert node.facts(stage.signer.address, [], stage.worth).pending == facts.nonce
+
+
+def test_paper__earns_what_the_simulation_says_and_once(stage: ChainStage) -> None:
+    account = stage.unhealthy()
+    paper = PaperSender(stage.node, stage.encoder, NOBODY, FeePolicy())
+    decision = Decision(stage.head, (stage.close_out(account), stage.close_out(account + 1)))
+    first, second = paper.on_block(decision, stage.worth)
+    before = weth_of(stage)
+
+    assert (first.what, first.key) == (What.WOULD_EARN, ("close out", account))
+    assert first.net_wad > 100 * ETHER
+    assert (second.what, second.detail[:14]) == (What.WOULD_REVERT, "AccountHealthy")
+    assert [item.what for item in paper.on_block(decision, stage.worth)] == [What.WOULD_REVERT]
+    assert paper.on_block(Decision(stage.head), stage.worth) == []
+    assert paper.on_block(decision, stage.worth)[0] == first
+    assert weth_of(stage) == before
+
+
+def test_paper__from_inventory__says_what_was_planned(stage: ChainStage) -> None:
+    intent = stage.close_out(stage.unhealthy(), gross=77 * ETHER, funding=Funding.INVENTORY, sales=())
+    (told,) = PaperSender(stage.node, stage.encoder, NOBODY, FeePolicy()).on_block(
+        Decision(stage.head, (intent,)), stage.worth
+    )
+
+    assert (told.what, told.net_wad, told.detail) == (What.WOULD_EARN, 77 * ETHER, "as planned")
 
 
 @pytest.mark.parametrize(

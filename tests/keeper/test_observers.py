@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.request import urlopen
 
@@ -34,6 +32,7 @@ from closeout.keeper.ports import AccountLine, Block, Candidate, Decision, Price
 from closeout.keeper.sender import Happened, What
 from closeout.keeper.sending import Worth
 from closeout.keeper.service import Failure, FailureKind, Step
+from tests.keeper.servers import FakeServer, raw
 
 WAD = 10**18
 ASSETS = [AssetName("WETH", 18), AssetName("USDC", 6)]
@@ -235,30 +234,10 @@ def test_shared_key_and_failures__are_told(sent: Sent) -> None:
     assert alerts.standing == []
 
 
-class Hook:
-    """A webhook that answers with the next status."""
-
-    def __init__(self) -> None:
-        self.seen: list[dict[str, Any]] = []
-        self.statuses = [200]
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                hook.seen.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(hook.statuses.pop(0) if len(hook.statuses) > 1 else hook.statuses[0])
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-                """Quiet."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-
 @pytest.fixture
-def hook() -> Iterator[Hook]:
-    made = Hook()
+def hook() -> Iterator[FakeServer]:
+    made = FakeServer()
+    made.answers = [raw(200, b"ok")]
     yield made
     made.server.shutdown()
 
@@ -266,8 +245,8 @@ def hook() -> Iterator[Hook]:
 ALERT = Alert("bad debt", "USDC", Severity.CRITICAL, "12 USDC", 120)
 
 
-def test_webhook__gets_the_alert_as_json_with_a_text_for_people(hook: Hook) -> None:
-    webhook = Webhook(f"http://127.0.0.1:{hook.server.server_address[1]}/x", "sepolia")
+def test_webhook__gets_the_alert_as_json_with_a_text_for_people(hook: FakeServer) -> None:
+    webhook = Webhook(hook.url, "sepolia")
     webhook(ALERT)
     webhook.close()
 
@@ -276,9 +255,9 @@ def test_webhook__gets_the_alert_as_json_with_a_text_for_people(hook: Hook) -> N
     assert hook.seen[0]["is_over"] is False
 
 
-def test_webhook__that_fails_once__gets_it_again(hook: Hook) -> None:
-    hook.statuses = [500, 200]
-    webhook = Webhook(f"http://127.0.0.1:{hook.server.server_address[1]}/x", "sepolia")
+def test_webhook__that_fails_once__gets_it_again(hook: FakeServer) -> None:
+    hook.answers = [raw(500, b""), raw(200, b"ok")]
+    webhook = Webhook(hook.url, "sepolia")
     webhook(ALERT)
     webhook.close()
 
