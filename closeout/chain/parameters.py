@@ -120,8 +120,8 @@ class BorrowParameters:
 class PriceSource:
     """A Chainlink-shaped feed, for which an adapter is deployed, or an adapter that is there; times in seconds.
 
-    `reference` is the price that the adapter is held against when it is plugged in, WAD. A feed is read in place while fresh
-    unless that is switched off: its asset has a jump bound, say.
+    `reference` is the price that the adapter is held against when it is plugged in, WAD. A feed is read in place
+    while fresh unless that is switched off: its asset has a jump bound, say.
     """
 
     feed: str
