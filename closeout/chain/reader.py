@@ -1,17 +1,18 @@
 """The keeper's `ChainReader` on a node: raw JSON-RPC, everything at a stated block's hash, batched.
 
-A block costs one call for its logs and one for prices and configuration; candidates cost one more, pools three.
+A block costs one call for its logs, and two for prices, with their times, and configuration (a third where volatility
+lifts targets); candidates cost one more, pools three.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from closeout.chain.abi import ContractAbi, Function
 from closeout.chain.pools import PoolReader, Rpc
-from closeout.chain.rpc import understood
+from closeout.chain.rpc import RpcError, understood
 from closeout.errors import NodeError
 from closeout.keeper.ports import (
     AssetConfiguration,
@@ -25,6 +26,7 @@ from closeout.keeper.ports import (
 )
 from closeout.model import AssetParameters, Bucket, ProtocolParameters
 from closeout.toolchain.artifacts import Artifact
+from closeout.units import BPS, WAD
 
 __all__ = ["NodeReader"]
 
@@ -36,6 +38,23 @@ ACCOUNTS_PER_CALL = 200
 
 # OP-stack chains have this contract at this address; others have no code there
 GAS_PRICE_ORACLE = "0x420000000000000000000000000000000000000F"
+NOBODY = "0x" + "00" * 20
+VOLATILITY = Function(
+    {
+        "name": "targetHealthFactorWad",
+        "inputs": [
+            {"name": name, "type": kind} for name, kind in (("asset", "address"), ("a", "uint256"), ("b", "uint256"))
+        ],
+        "outputs": [{"name": "", "type": "uint256"}],
+    }
+)
+READ_PRICE = Function(
+    {
+        "name": "readPrice",
+        "inputs": [{"name": "asset", "type": "address"}],
+        "outputs": [{"name": "", "type": kind} for kind in ("uint8", "uint256", "uint256", "uint256", "uint256")],
+    }
+)
 L1_FEE = Function(
     {
         "name": "getL1FeeUpperBound",
@@ -153,12 +172,49 @@ class NodeReader:
             answers = self._call([markets.encode(), protocol.encode()], at)
             with understood("Lens"):
                 views = markets.decode_named(answers[0])
-                limits = protocol.decode_named(answers[1])
-                configuration = Configuration(
-                    _protocol_parameters(limits["curve"] | limits["limits"]), tuple(map(_asset, views))
-                )
-                self._state = _State(at.hash, tuple(_price(view, at) for view in views), configuration)
+                found = protocol.decode_named(answers[1])
+                parameters = _protocol_parameters(found["curve"] | found["limits"])
+            targets = self._volatility_targets(views, found["modules"], parameters, at)
+            times = self._price_times(views, found["modules"], at)
+            with understood("Lens"):
+                assets = [replace(_asset(view), volatility_target_wad=targets.get(n)) for n, view in enumerate(views)]
+                prices = [_price(view, times.get(n, at.timestamp)) for n, view in enumerate(views)]
+                self._state = _State(at.hash, tuple(prices), Configuration(parameters, tuple(assets)))
         return self._state
+
+    def _volatility_targets(
+        self, views: list[dict[str, Any]], modules: dict[str, Any], parameters: ProtocolParameters, at: Block
+    ) -> dict[int, int]:
+        """By asset id, of those that volatility may lift. One that does not answer leaves the target where it is."""
+        least = parameters.target_health_factor_wad
+        lifted = {n: most for n, view in enumerate(views) if (most := view["collateral"]["mostTargetBps"])}
+        calls = [
+            (modules["volatilityOracle"], VOLATILITY.encode(views[n]["token"], least, most * WAD // BPS))
+            for n, most in lifted.items()
+        ]
+        answers = self._tried(calls, at) if modules["volatilityOracle"] != NOBODY else []
+        return {n: VOLATILITY.decode(answer) for n, answer in zip(lifted, answers, strict=False) if answer}
+
+    def _price_times(self, views: list[dict[str, Any]], modules: dict[str, Any], at: Block) -> dict[int, int]:
+        """When each price was observed, as the router knows it, by asset id."""
+        calls = [(modules["oracleRouter"], READ_PRICE.encode(view["token"])) for view in views]
+        answers = self._tried(calls, at)
+        return {n: READ_PRICE.decode(answer)[4] for n, answer in enumerate(answers) if answer}
+
+    def _tried(self, calls: Sequence[tuple[str, str]], at: Block) -> list[str | None]:
+        """Answers of calls of which each may revert: None."""
+        place = _place(at)
+        requests = [("eth_call", ({"to": to, "data": data}, place)) for to, data in calls]
+        try:
+            return list(self._rpc.call_many(requests)) if requests else []
+        except RpcError:
+            return [self._try(*request) for request in requests]
+
+    def _try(self, method: str, params: Sequence[Any]) -> str | None:
+        try:
+            return str(self._rpc.call(method, *params))
+        except RpcError:
+            return None
 
     def confirm(self, accounts: Sequence[int], at: Block) -> Sequence[Confirmation]:
         """In batches of `ACCOUNTS_PER_CALL`, sent together."""
@@ -219,13 +275,9 @@ def _place(at: Block) -> dict[str, Any]:
     return {"blockHash": at.hash, "requireCanonical": True}
 
 
-def _price(view: Mapping[str, Any], at: Block) -> Price:
-    if "priceStatus" in view:
-        status = PriceStatus(view["priceStatus"])
-        return Price(status, view["collateralPriceWad"], view["debtPriceWad"], view["priceWad"], at.timestamp)
-    if view["priceWad"]:
-        return Price.fresh(view["priceWad"], at.timestamp)
-    return Price(PriceStatus.MISSING, 0, 0, 0, at.timestamp)
+def _price(view: Mapping[str, Any], time: int) -> Price:
+    status = PriceStatus(view["priceStatus"])
+    return Price(status, view["collateralPriceWad"], view["debtPriceWad"], view["priceWad"], time)
 
 
 def _asset(view: Mapping[str, Any]) -> AssetConfiguration:
@@ -247,7 +299,7 @@ def _asset(view: Mapping[str, Any]) -> AssetConfiguration:
 
 
 def _protocol_parameters(view: Mapping[str, Any]) -> ProtocolParameters:
-    """By name; what one side of the two does not know of the other is left at its default."""
+    """By the names of IRiskConfigurator's structs."""
     names = {
         "target_health_factor_wad": "targetHealthFactorWad",
         "margin_call_health_factor_wad": "marginCallHealthFactorWad",
@@ -264,5 +316,6 @@ def _protocol_parameters(view: Mapping[str, Any]) -> ProtocolParameters:
         "call_lifetime": "callLifetime",
         "backstop_delay": "backstopDelay",
         "bucket_minimum_wad": "bucketMinimumWad",
+        "degraded_refill_wad": "degradedRefillWad",
     }
     return ProtocolParameters(**{name: view[theirs] for name, theirs in names.items()})

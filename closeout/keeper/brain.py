@@ -1,6 +1,6 @@
 """Watch-list, screen and planner behind one door: a block in, a decision out. See `closeout.keeper.ports.Brain`.
 
-Calls of the node per block: one for the logs, one for prices and configuration; one for all candidates and the sample
+Calls of the node per block: one for the logs, two for prices and configuration; one for all candidates and the sample
 that is verified; three for the pools, only where something is to be planned.
 """
 
@@ -34,6 +34,7 @@ from closeout.units import WAD
 
 __all__ = ["BrainSettings", "Keeper"]
 
+PRICE_CALLS, POOL_CALLS = 2, 3
 _BYTES = 1_000
 """Size for which an L2's data fee is asked; it is taken to be proportional."""
 
@@ -88,12 +89,12 @@ class Keeper:
         confirmations = self._confirm([one.account for one in asked], sample, block)
         differing = self._verify(confirmations, sample, block)
         intents: tuple[Intent, ...] = ()
-        calls = followed.node_calls + 1 + bool(confirmations)
+        calls = followed.node_calls + PRICE_CALLS + bool(confirmations)
         if asked:
             worth_it, more = self._sorted_out(asked, confirmations)
             refusals += more
             if worth_it:
-                calls += 3
+                calls += POOL_CALLS
                 planned = plan(worth_it, self._situation(valuation, block), self._settings.planner)
                 intents, refusals = planned.intents, [*refusals, *planned.refusals]
         return Decision(

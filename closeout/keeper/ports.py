@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, Protocol
 
-from closeout.model import AssetParameters, ProtocolParameters, Regime, div_up
+from closeout.model import AssetParameters, ProtocolParameters, Quote, Regime, Status, div_up
 from closeout.units import WAD
 
 __all__ = [
@@ -73,12 +73,8 @@ class Log:
     index: int
 
 
-class PriceStatus(IntEnum):
-    """As `Status` in interfaces/IOracleRouter.sol."""
-
-    FRESH = 0
-    DEGRADED = 1
-    MISSING = 2
+PriceStatus = Status
+"""As in interfaces/IOracleRouter.sol: fresh, degraded, missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +97,25 @@ class Price:
         """One price in no doubt."""
         return cls(PriceStatus.FRESH, price_wad, price_wad, price_wad, time)
 
+    @property
+    def quote(self) -> Quote:
+        """As the model takes it."""
+        return Quote(self.status, self.collateral_wad, self.debt_wad, self.exchange_wad)
+
 
 @dataclass(frozen=True, slots=True)
 class AssetConfiguration:
-    """One listed asset. `parameters` hold the threshold where a running ramp leads; `ramp_start_bps` where it began."""
+    """One listed asset. `parameters` hold the threshold where a running ramp leads; `ramp_start_bps` where it began.
+
+    `volatility_target_wad`: what the volatility oracle says an account of this collateral should end at; None: nothing.
+    """
 
     token: str
     parameters: AssetParameters
     ramp_start_bps: int = 0
     ramp_end: int = 0
     ramp_duration: int = 0
+    volatility_target_wad: int | None = None
 
     def threshold_bps(self, now: int) -> int:
         """The liquidation threshold at a time: on the ramp's line, rounded up."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from closeout.keeper.ports import Configuration, Price, PriceStatus
+from closeout.keeper.ports import Configuration, Price
 from closeout.model import (
     AccountId,
     CloseOutRequest,
     CloseOutResult,
     Deleverage,
     Market,
-    ModelRevert,
+    Quote,
     Times,
     Vault,
     place_account,
@@ -22,8 +22,7 @@ from closeout.units import WAD
 
 __all__ = ["Account", "Twin"]
 
-_NOBODY = 1
-"""A price for what has none: it is in no set, and the chain has said what the account is."""
+_ANY_PRICE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,6 @@ class Twin:
         self, configuration: Configuration, prices: Sequence[Price], markets: Sequence[Market], now: int
     ) -> None:
         self._vault = Vault(configuration.protocol, now)
-        self._prices = prices
         for asset, price, market in zip(configuration.assets, prices, markets, strict=True):
             # what may be deposited or borrowed plays no part, and a ramp may stand below its asset's initial margin
             parameters = replace(
@@ -55,7 +53,14 @@ class Twin:
                 ltv_bps=0,
                 liquidation_threshold_bps=asset.threshold_bps(now),
             )
-            asset_id = self._vault.list_asset(parameters, price.exchange_wad or price.debt_wad or _NOBODY)
+            asset_id = self._vault.list_asset(parameters, _ANY_PRICE)
+            if price.debt_wad:
+                self._vault.set_quote(asset_id, price.quote)
+            else:
+                # never known: the Vault has no answer for who holds it, and the chain has said so
+                self._vault.set_quote(asset_id, Quote.missing(_ANY_PRICE, 0))
+            if asset.volatility_target_wad is not None:
+                self._vault.set_volatility_target(asset_id, asset.volatility_target_wad)
             place_market(self._vault, asset_id, market)
 
     def preview(
@@ -66,9 +71,6 @@ class Twin:
         fill_wad: int = WAD,
     ) -> CloseOutResult:
         """Raises ModelRevert as the Vault would."""
-        for asset_id in (*account.collateral, *account.debt_shares):
-            if self._prices[asset_id].status is PriceStatus.MISSING:
-                raise ModelRevert("PriceMissing", asset_id)
         whose = AccountId("", account.id)
         times = Times(account.called_at, account.acted_at)
         place_account(self._vault, whose, account.collateral, account.debt_shares, times, account.deleverage)

@@ -14,7 +14,7 @@ from closeout.chain.reader import NodeReader
 from closeout.errors import NodeError
 from closeout.keeper.brain import BrainSettings, Keeper
 from closeout.keeper.planner import PlannerSettings
-from closeout.keeper.ports import Action, Block, Decision, Funding, Intent, Reason
+from closeout.keeper.ports import Action, Block, Decision, Funding, Intent, PriceStatus, Reason
 from closeout.keeper.store import Store
 from closeout.keeper.watchlist import WatchList
 from closeout.units import WAD
@@ -302,6 +302,53 @@ def test_random_accounts__whatever_the_plan_wants__comes_out_as_it_said(busy: Fl
     assert len(carried) >= 8
     assert any(len(intent.debts) > 1 for intent in carried)
     assert any(len(intent.collaterals) > 1 for intent in carried)
+
+
+def test_price_in_doubt__throttles_the_plan__and_it_comes_out_to_the_unit(flash: Flash):
+    """The guardian holds a price at the last good one: degraded for a day."""
+    world = flash.world
+    account = one_and_one(world)
+    world.warp(3_600)
+    world.router.poke(world.weth.token, sender=world.stranger)
+    world.router.freeze(world.weth.token, sender=world.guardian)
+    keeping = Keeping.at(flash)
+    decision = keeping.decide()
+    assert decision.prices[world.weth.id].status is PriceStatus.DEGRADED
+    [intent] = decision.intents
+    assert_as_expected(keeping, intent)
+    assert WAD <= world.health(account) < wad("1.001")
+
+
+def test_collateral_without_a_price__is_left_out__and_the_rest_comes_out_to_the_unit(flash: Flash):
+    world = flash.world
+    account = three_and_two(world)
+    world.warp(3_600)
+    for asset in world.assets:
+        world.router.poke(asset.token, sender=world.stranger)
+    world.wbtc.feed.publish(0, sender=world.governor)
+    flash.trading.open_pool(world, world.assets[-1], world.weth)
+    keeping = Keeping.at(flash)
+    decision = keeping.decide()
+    assert decision.prices[world.wbtc.id].status is PriceStatus.MISSING
+    assert [one.is_unpriced for one in decision.candidates] == [True]
+    for intent in decision.intents:
+        assert world.wbtc.id not in intent.collaterals
+        assert_as_expected(keeping, intent)
+    assert len(decision.intents) == 1
+    assert account == decision.intents[0].account
+
+
+def test_prices__of_every_asset__are_the_routers_with_their_times(flash: Flash):
+    world = flash.world
+    reader = Keeping.at(flash).reader
+    for asset, price in zip(world.assets, reader.prices(reader.head()), strict=True):
+        assert world.router.readPrice(asset.token) == (
+            int(price.status),
+            price.collateral_wad,
+            price.debt_wad,
+            price.exchange_wad,
+            price.time,
+        )
 
 
 def test_every_account_of_the_chain__is_known_to_the_unit(busy: Flash):
