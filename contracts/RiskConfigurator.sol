@@ -5,12 +5,14 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {
+    AssetParameters,
     BorrowParameters,
     CollateralParameters,
     CurveParameters,
     IRiskConfigurator,
     LimitParameters,
-    Modules
+    Modules,
+    PriceTerms
 } from "interfaces/IRiskConfigurator.sol";
 import {IOracleRouter} from "interfaces/IOracleRouter.sol";
 import {ChainlinkParameters} from "interfaces/IPriceAdapter.sol";
@@ -38,6 +40,10 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
     uint256 private constant MIN_RAMP = 1 days;
     /// @dev What the table's 24 bits hold is 194 days; longer ramps are not needed.
     uint256 private constant MAX_RAMP = 90 days;
+
+    /// @dev Where in an asset's feed word stand the deviation of its price and, above it, the end of its ramp.
+    uint256 private constant DEVIATION_SHIFT = 192;
+    uint256 private constant RAMP_END_SHIFT = 216;
 
     constructor(address authority, IVault vault, uint256 maxTargetHealthFactorWad) AccessManaged(authority) {
         (VAULT, MAX_TARGET_HEALTH_FACTOR_WAD) = (vault, maxTargetHealthFactorWad);
@@ -86,7 +92,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         address token,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
-        bool isReadInPlace
+        PriceTerms calldata price
     ) external restricted returns (uint256 assetId) {
         (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) = _current();
         assetId = assets.length;
@@ -94,7 +100,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         for (uint256 i; i < assetId; ++i) {
             if (assets[i].token() == token) revert AssetAlreadyListed(token);
         }
-        _checkAsset(protocol, collateral, borrowing, false);
+        _checkAsset(protocol, collateral, borrowing, price, false);
 
         Configuration.Asset[] memory longer = new Configuration.Asset[](assetId + 1);
         for (uint256 i; i < assetId; ++i) {
@@ -103,11 +109,12 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         uint256 decimals = IERC20Metadata(token).decimals();
         // 27 decimals is the widest that 1e14 whole tokens were checked for in 112 bits of units
         _range("decimals", decimals, 0, 27);
-        longer[assetId] = _pack(uint160(token) | (decimals << 160), collateral, borrowing);
-        _setSource(protocol, longer[assetId], isReadInPlace);
+        longer[assetId] = _pack(uint160(token) | (decimals << 160), collateral, borrowing, price);
+        _setSource(protocol, longer[assetId], price.isReadInPlace);
         // what is listed can be borrowed against at once: its price is in order
         IOracleRouter(protocol.oracleRouter()).freshPrice(token);
         longer[assetId].riskWord |= uint256(collateral.liquidationThresholdBps) << 208;
+        _checkDeviations(longer, assetId);
         protocol.engineWord = uint160(protocol.engine()) | (longer.length << 160);
         emit AssetListed(assetId, token);
         _publish(protocol, longer);
@@ -118,27 +125,29 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         uint256 assetId,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
-        bool isReadInPlace,
+        PriceTerms calldata price,
         uint256 rampDuration
     ) external restricted {
         (Configuration.Protocol memory protocol, Configuration.Asset[] memory assets) = _current();
         if (assetId >= assets.length) revert AssetNotListed(assetId);
         Configuration.Asset memory old = assets[assetId];
-        _checkAsset(protocol, collateral, borrowing, _mayBeHeld(old));
+        _checkAsset(protocol, collateral, borrowing, price, _mayBeHeld(old));
         uint256 start = old.thresholdBps(block.timestamp);
         uint256 target = collateral.liquidationThresholdBps;
-        Configuration.Asset memory asset = _pack(uint160(old.token()) | (old.decimals() << 160), collateral, borrowing);
-        _setSource(protocol, asset, isReadInPlace);
+        Configuration.Asset memory asset =
+            _pack(uint160(old.token()) | (old.decimals() << 160), collateral, borrowing, price);
+        _setSource(protocol, asset, price.isReadInPlace);
         if (target < start) {
             // no parameter change makes an account liquidatable in the block in which it lands
             if (rampDuration < MIN_RAMP || rampDuration > MAX_RAMP) revert RampOutOfRange(rampDuration, MIN_RAMP, MAX_RAMP);
             // relations hold at both ends of a running ramp
             _checkThreshold(start, collateral.maxBonusBps, collateral.ltvBps);
-            asset.feedWord |= (block.timestamp + rampDuration) << 216;
+            asset.feedWord |= (block.timestamp + rampDuration) << RAMP_END_SHIFT;
             asset.rateWord |= rampDuration << 160;
         }
         asset.riskWord |= start << 208;
         assets[assetId] = asset;
+        _checkDeviations(assets, assetId);
         _publish(protocol, assets);
     }
 
@@ -150,6 +159,38 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         bool isSame = assets[assetId].feedWord == feedWord && assets[assetId].answersWord == answersWord;
         if (isSame) revert PriceSourceUnchanged(assetId);
         _publish(protocol, assets);
+    }
+
+    // -------------------------------------------------------------------------------------------------------- views
+
+    function assetParameters(uint256 assetId) external view returns (AssetParameters memory parameters) {
+        Configuration.Asset memory asset = Configuration.asset(VAULT.configuration(), assetId);
+        parameters.token = asset.token();
+        if (parameters.token == address(0)) revert AssetNotListed(assetId);
+        parameters.collateral = CollateralParameters({
+            ltvBps: uint16(asset.ltvBps()),
+            liquidationThresholdBps: uint16(asset.targetThresholdBps()),
+            maxBonusBps: uint16(asset.maxBonusBps()),
+            cap: uint112(asset.collateralCap()),
+            bucketCapacityWad: uint96(asset.bucketCapacityWad()),
+            bucketRefillWad: uint72(asset.bucketRefillWad()),
+            mostTargetBps: uint16(asset.mostTargetBps())
+        });
+        BorrowParameters memory borrowing = parameters.borrowing;
+        (uint256 base, uint256 slope1, uint256 slope2, uint256 kinkWad) = asset.rateParameters();
+        (borrowing.base, borrowing.slope1, borrowing.slope2) = (uint32(base), uint32(slope1), uint32(slope2));
+        borrowing.kinkWad = uint64(kinkWad);
+        borrowing.reserveFactorBps = uint16(asset.reserveFactorBps());
+        borrowing.supplyCap = uint112(asset.supplyCap());
+        borrowing.borrowCap = uint112(asset.borrowCap());
+        borrowing.rateModel = asset.rateModel();
+        borrowing.flashFeeBps = uint16(asset.flashFeeBps());
+        parameters.price = PriceTerms({
+            isReadInPlace: asset.hasFlag(Configuration.FLAG_IN_PLACE),
+            deviationBps: uint16(_deviationOf(asset))
+        });
+        parameters.thresholdBps = asset.thresholdBps(block.timestamp);
+        parameters.rampEnd = asset.feedWord >> RAMP_END_SHIFT;
     }
 
     // -------------------------------------------------------------------------------------------------------- table
@@ -180,7 +221,8 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
     function _pack(
         uint256 tokenAndDecimals,
         CollateralParameters calldata collateral,
-        BorrowParameters calldata borrowing
+        BorrowParameters calldata borrowing,
+        PriceTerms calldata price
     ) private pure returns (Configuration.Asset memory asset) {
         uint256 flags = (collateral.liquidationThresholdBps != 0 ? Configuration.FLAG_COLLATERAL : 0)
             | (borrowing.supplyCap != 0 ? Configuration.FLAG_BORROWABLE : 0);
@@ -194,6 +236,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
             borrowing.supplyCap | (uint256(borrowing.borrowCap) << 112) | (uint256(borrowing.flashFeeBps) << 224)
             | (uint256(collateral.mostTargetBps) << 240);
         asset.modelWord = uint160(borrowing.rateModel);
+        asset.feedWord = uint256(price.deviationBps) << DEVIATION_SHIFT;
     }
 
     /// @dev Sets where the asset's price comes from: the router, and where it is read in place the feed of its ChainlinkAdapter there.
@@ -205,9 +248,9 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         IOracleRouter router = IOracleRouter(protocol.oracleRouter());
         (address adapter,,, uint256 jumpBps) = router.sourceOf(token);
         if (adapter == address(0)) revert AdapterMissing(token);
-        uint256 rampEnd = asset.feedWord >> 216 << 216;
+        uint256 kept = asset.feedWord >> DEVIATION_SHIFT << DEVIATION_SHIFT;
         asset.riskWord &= ~(Configuration.FLAG_IN_PLACE << 168);
-        (asset.feedWord, asset.answersWord) = (rampEnd, 0);
+        (asset.feedWord, asset.answersWord) = (kept, 0);
         if (!isReadInPlace) return;
         // a feed knows nothing of the last good price that a jump is measured from
         _range("jumpBps", jumpBps, 0, 0);
@@ -220,7 +263,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         uint256 most = uint256(found.mostAnswer);
         if (most > type(uint128).max) most = type(uint128).max;
         asset.riskWord |= Configuration.FLAG_IN_PLACE << 168;
-        asset.feedWord = rampEnd | uint160(feed) | (feedDecimals << 160) | (uint256(found.heartbeat) << 168);
+        asset.feedWord = kept | uint160(feed) | (feedDecimals << 160) | (uint256(found.heartbeat) << 168);
         asset.answersWord = uint256(found.leastAnswer) | (most << 128);
     }
 
@@ -260,8 +303,11 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         Configuration.Protocol memory protocol,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
+        PriceTerms calldata price,
         bool mayBeHeld
     ) private view {
+        // a feed answers anew when its market moved by this: a listing says it, and none moves without
+        _range("deviation", price.deviationBps, 1, 10_00);
         if (collateral.liquidationThresholdBps != 0) {
             _checkThreshold(collateral.liquidationThresholdBps, collateral.maxBonusBps, collateral.ltvBps);
         } else {
@@ -292,6 +338,28 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
     function _checkBucketMinimum(uint256 bucketMinimumWad) private pure {
         // a bucket without a minimum could hold a close-out at nothing
         _range("bucketMinimum", bucketMinimumWad, 1, type(uint128).max);
+    }
+
+    /// @dev Who sees two feeds' next answers coming can borrow all he may at the old ones and be closed out at the new: what they
+    /// hide together has to fit between what a close-out takes at most and the collateral's value, or it is bad debt at once.
+    function _checkDeviations(Configuration.Asset[] memory assets, uint256 changed) private view {
+        for (uint256 i; i < assets.length; ++i) {
+            if (i == changed) continue;
+            _checkDeviation(assets[changed], assets[i]);
+            _checkDeviation(assets[i], assets[changed]);
+        }
+    }
+
+    function _checkDeviation(Configuration.Asset memory collateral, Configuration.Asset memory debt) private view {
+        uint256 threshold = collateral.thresholdBps(block.timestamp);
+        if (threshold == 0 || !debt.hasFlag(Configuration.FLAG_BORROWABLE)) return;
+        uint256 room = (BPS * BPS - threshold * (BPS + collateral.maxBonusBps())) / BPS;
+        _range("deviations", _deviationOf(collateral) + _deviationOf(debt), 0, room);
+    }
+
+    /// @dev 24 bits of the feed's word that the Vault has no use for.
+    function _deviationOf(Configuration.Asset memory asset) private pure returns (uint256) {
+        return uint24(asset.feedWord >> DEVIATION_SHIFT);
     }
 
     function _checkThreshold(uint256 threshold, uint256 maxBonus, uint256 ltv) private pure {

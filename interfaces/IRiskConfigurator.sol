@@ -68,6 +68,25 @@ struct BorrowParameters {
     uint16 flashFeeBps;
 }
 
+/// @notice What a listing says of its price; the source itself is the router's.
+struct PriceTerms {
+    /// The router's adapter is a ChainlinkAdapter: while fresh, its feed is read without the hops to it.
+    bool isReadInPlace;
+    /// By how much the market may move before the feeds that the price rests on answer anew, added up.
+    uint16 deviationBps;
+}
+
+/// @notice What is in force for an asset, as it would be set. `thresholdBps` is the liquidation threshold of now: above that of
+/// `collateral` until `rampEnd` (a time that is over: no ramp).
+struct AssetParameters {
+    address token;
+    CollateralParameters collateral;
+    BorrowParameters borrowing;
+    PriceTerms price;
+    uint256 thresholdBps;
+    uint256 rampEnd;
+}
+
 /// @title RiskConfigurator: every parameter, every bound, every relation between parameters
 /// @notice Builds the Vault's configuration table; nothing that breaks a formula gets into one.
 interface IRiskConfigurator {
@@ -93,12 +112,11 @@ interface IRiskConfigurator {
         external;
 
     /// @notice Lists an asset under the next id. The router has its adapter already, and a fresh price. Restricted.
-    /// @param isReadInPlace the adapter is a ChainlinkAdapter: while fresh, its feed is read without the hops to it
     function listAsset(
         address token,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
-        bool isReadInPlace
+        PriceTerms calldata price
     ) external returns (uint256 assetId);
 
     /// @notice Changes an asset. A lower liquidation threshold is reached over `rampDuration` seconds. Restricted.
@@ -106,10 +124,13 @@ interface IRiskConfigurator {
         uint256 assetId,
         CollateralParameters calldata collateral,
         BorrowParameters calldata borrowing,
-        bool isReadInPlace,
+        PriceTerms calldata price,
         uint256 rampDuration
     ) external;
 
     /// @notice Brings what is read in place in line with the router, after an asset's adapter was replaced. Anyone may.
     function syncPriceSource(uint256 assetId) external;
+
+    /// @notice What is in force for an asset.
+    function assetParameters(uint256 assetId) external view returns (AssetParameters memory parameters);
 }

@@ -6,24 +6,18 @@ closeout/errors.py. Every failure is one line.
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 import click
-from rich.console import Console
 
-from closeout.errors import CloseoutError, NotSupportedYet
+from closeout.errors import NotSupportedYet
 from closeout.scenario.command import run_scenario
 from closeout.scenario.engine import Engine
 from closeout.scenario.model_engine import ModelEngine
+from closeout.terminal import console, one_line_errors
 
 LOCAL_NETWORKS = ("ethereum:local:foundry", "ethereum:local", "::foundry", "local")
-INTERRUPTED = 130
-TERMINATED = 143
-# Tables need room; where the width is not a terminal's, it is ours to choose.
-WIDTH_WITHOUT_TERMINAL = 160
 
 
 def chain_engine(network: str, port: int) -> Engine:
@@ -33,10 +27,6 @@ def chain_engine(network: str, port: int) -> Engine:
     from closeout.chain.engine import ChainEngine  # starts no chain, but loads what one needs
 
     return ChainEngine(port=port, log=sys.stderr)
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(TERMINATED)
 
 
 @click.command(short_help="Play a scenario file")
@@ -51,25 +41,13 @@ def cli(
     file: Path, out: Path | None, report: Path | None, engine: str, prices: Path | None, network: str, port: int
 ) -> None:
     """Play the scenario in FILE, print what happened, write it as JSON and as an HTML report."""
-    output, progress = Console(), Console(stderr=True)
-    for console in (output, progress):
-        if not console.is_terminal:
-            console.width = WIDTH_WITHOUT_TERMINAL
-    signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # Ape's own exits without a word
-    try:
+    with one_line_errors("interrupted; nothing is left running"):
         run_scenario(
             file,
             lambda: ModelEngine() if engine == "model" else chain_engine(network, port),
-            output,
+            console(),
             prices=prices,
             out=out or Path("build") / f"{file.stem}.json",
             report=report or Path("build") / f"{file.stem}.html",
-            progress=progress,
+            progress=console(stderr=True),
         )
-    except CloseoutError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        click.echo("interrupted; nothing is left running", err=True)
-        raise SystemExit(INTERRUPTED) from None

@@ -36,6 +36,10 @@ class Function:
     def encode(self, *arguments: Any) -> str:
         return "0x" + (self.selector + encode(self._inputs, arguments)).hex()
 
+    def decode_arguments(self, data: bytes) -> tuple[Any, ...]:
+        """The arguments in calldata of this function."""
+        return tuple(decode(self._inputs, data[4:]))
+
     def decode(self, data: str) -> Any:
         values = decode(self._outputs, bytes.fromhex(data[2:]))
         return values[0] if len(values) == 1 else values

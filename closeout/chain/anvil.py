@@ -21,7 +21,11 @@ __all__ = ["Anvil", "find_anvil"]
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 # A scenario opens all accounts in one block; a real chain would take several.
-GAS_LIMIT = 2_000_000_000
+GAS_LIMIT = "2000000000"
+# Mines when told, for anybody, at no cost.
+QUIET = ("--no-mining", "--auto-impersonate", "--base-fee", "0", "--gas-price", "0", "--gas-limit", GAS_LIMIT)
+# What Ethereum and its testnets have a block, in 2026.
+PUBLIC_GAS_LIMIT = "60000000"
 
 
 def find_anvil() -> Path:
@@ -40,15 +44,26 @@ def find_anvil() -> Path:
 class Anvil:
     """A context manager: a fresh chain with manual mining, reached over IPC, gone when left, also on an interrupt.
 
-    `port` 0 takes a free one; of past states the last `states` (at least 1) can be read.
+    `port` 0 takes a free one; of past states the last `states` (at least 1) can be read. With `block_time` it mines by
+    itself, every so many seconds, and asks for fees and signatures as a public chain does.
     Raises EnvironmentProblem where a wanted port is busy or Anvil does not start.
     """
 
-    def __init__(self, port: int = 0, chain_id: int = 31337, states: int = 64, extra: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        chain_id: int = 31337,
+        states: int = 64,
+        extra: tuple[str, ...] = (),
+        block_time: float | None = None,
+    ) -> None:
         self._wanted_port = port
         self._chain_id = chain_id
         self._states = states
         self._extra = extra
+        self._mining = (
+            QUIET if block_time is None else ("--block-time", str(block_time), "--gas-limit", PUBLIC_GAS_LIMIT)
+        )
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
 
@@ -62,8 +77,7 @@ class Anvil:
         log_path = self._folder / "log"
         command = [
             str(binary), "--ipc", str(socket_path), "--port", str(self.port), "--chain-id", str(self._chain_id),
-            "--silent", "--no-mining", "--auto-impersonate", "--order", "fifo", "--base-fee", "0", "--gas-price", "0",
-            "--gas-limit", str(GAS_LIMIT), "--hardfork", compiler_settings().evm_version,
+            "--silent", "--order", "fifo", *self._mining, "--hardfork", compiler_settings().evm_version,
             # else Anvil writes a state per block to disk, in the user's home, and leaves it there when it is killed
             "--prune-history", str(self._states), *self._extra,
         ]  # fmt: skip

@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, Protocol
 
-from eth_utils.crypto import keccak
-
+from closeout.chain.abi import ContractAbi
 from closeout.chain.parameters import AssetListing, OracleParameters, PriceSource, ProtocolParameters
+from closeout.chain.roles import (
+    DEPLOYER_ROLES,
+    FUNCTIONS,
+    GUARDED_BY_CANCELLER,
+    VETOED_BY_CANCELLER,
+    Role,
+    RoleHolders,
+    abi_name,
+    contract_roles,
+)
+from closeout.toolchain.artifacts import Artifact
 
-__all__ = ["Deployer", "Deployment", "deploy_protocol", "list_asset", "modules_of"]
+__all__ = [
+    "PROTOCOL_SOURCES",
+    "Deployer",
+    "Deployment",
+    "deploy_protocol",
+    "encode_calls",
+    "list_asset",
+    "modules_of",
+]
 
-# Role numbers of the Authority (OpenZeppelin AccessManager); 0 is its admin, the governor.
-GOVERNOR = 0
-CONFIGURATOR = 1
-GUARDIAN = 2
-ROUTER = 3
 NO_DELAY = 0
+# What has to be compiled for `deploy_protocol`, and to call what it deployed.
+PROTOCOL_SOURCES = (
+    "contracts/Authority.sol",
+    "contracts/Vault.sol",
+    "contracts/VaultExtension.sol",
+    "contracts/RiskConfigurator.sol",
+    "contracts/RiskSteward.sol",
+    "contracts/PauseGuardian.sol",
+    "contracts/LiquidationEngine.sol",
+    "contracts/InsuranceFund.sol",
+    "contracts/PenaltySplitter.sol",
+    "contracts/oracles/OracleRouter.sol",
+    "contracts/oracles/ChainlinkAdapter.sol",
+    "contracts/periphery/Lens.sol",
+    "interfaces/IVault.sol",
+)
 
 
 class Deployer(Protocol):
-    """Sends transactions from one account and waits for them."""
+    """Sends transactions from one account and waits for them, or writes down what it would send."""
 
     @property
     def address(self) -> str: ...
+
+    @property
+    def artifacts(self) -> Mapping[str, Artifact]: ...
 
     def deploy(self, name: str, *arguments: Any) -> str:
         """Deploys the contract of that name; its address."""
@@ -43,56 +75,47 @@ class Deployment:
         return self.contracts[name]
 
 
-def deploy_protocol(deployer: Deployer, parameters: ProtocolParameters, assets: Sequence[AssetListing]) -> Deployment:
+def deploy_protocol(
+    deployer: Deployer,
+    parameters: ProtocolParameters,
+    assets: Sequence[AssetListing],
+    holders: RoleHolders | None = None,
+) -> Deployment:
     """Deploys all contracts, wires the roles, sets the parameters and lists the assets in their order.
 
-    The deployer ends as governor (admin of the Authority); handing over is a step of its own.
+    The deployer ends with every right of the governor and without delay; handing over is a step of its own.
     """
     most = parameters.max_target_health_factor
-    weights = parameters.weights
-    authority = deployer.deploy("Authority", deployer.address)
-    extension = deployer.deploy("VaultExtension", authority, most)
-    vault = deployer.deploy("Vault", authority, extension, most)
+    contracts: dict[str, str] = {}
+
+    def deploy(name: str, *arguments: Any) -> str:
+        contracts[name] = deployer.deploy(name, *arguments)
+        return contracts[name]
+
+    authority = deploy("Authority", deployer.address)
+    extension = deploy("VaultExtension", authority, most)
+    vault = deploy("Vault", authority, extension, most)
     oracles = parameters.oracles
-    router = deployer.deploy("OracleRouter", authority, vault, oracles.abandon_after, oracles.decay_period)
-    configurator = deployer.deploy("RiskConfigurator", authority, vault, most)
-    engine = deployer.deploy("LiquidationEngine")
-    fund = deployer.deploy("InsuranceFund", vault)
-    splitter = deployer.deploy("PenaltySplitter", vault, fund, parameters.treasury, *astuple(weights))
-    lens = deployer.deploy("Lens", vault)
+    router = deploy("OracleRouter", authority, vault, oracles.abandon_after, oracles.decay_period)
+    configurator = deploy("RiskConfigurator", authority, vault, most)
+    steward = deploy("RiskSteward", authority, configurator)
+    deploy("PauseGuardian", authority, vault)
+    engine = deploy("LiquidationEngine")
+    fund = deploy("InsuranceFund", vault)
+    splitter = deploy("PenaltySplitter", vault, fund, parameters.treasury, *astuple(parameters.weights))
+    deploy("Lens", vault)
 
-    def authorise(target: str, function: str, role: int) -> None:
-        selector = keccak(text=function)[:4]
-        deployer.transact("Authority", authority, "setTargetFunctionRole", target, [selector], role)
-
-    authorise(vault, "setConfiguration(address)", CONFIGURATOR)
-    authorise(vault, "setSupplyToken(uint256,address)", CONFIGURATOR)
-    authorise(vault, "setPauses(uint128,uint128)", GUARDIAN)
-    authorise(vault, "askRouterUntil(uint40)", ROUTER)
-    authorise(router, "freeze(address)", GUARDIAN)
-    deployer.transact("Authority", authority, "grantRole", CONFIGURATOR, configurator, NO_DELAY)
-    deployer.transact("Authority", authority, "grantRole", ROUTER, router, NO_DELAY)
-    deployer.transact("Authority", authority, "grantRole", GUARDIAN, deployer.address, NO_DELAY)
+    wiring = encode_calls(deployer.artifacts, "Authority", _wiring(deployer, contracts, holders))
+    deployer.transact("Authority", authority, "multicall", wiring)
 
     modules = modules_of(engine, fund, splitter, parameters.treasury, router, oracles)
     deployer.transact(
         "RiskConfigurator", configurator, "setProtocol", modules, astuple(parameters.curve), astuple(parameters.limits)
     )
-    for asset in assets:
+    for asset_id, asset in enumerate(assets):
         list_asset(deployer, router, configurator, oracles, asset)
-    return Deployment(
-        {
-            "Authority": authority,
-            "OracleRouter": router,
-            "VaultExtension": extension,
-            "Vault": vault,
-            "RiskConfigurator": configurator,
-            "LiquidationEngine": engine,
-            "InsuranceFund": fund,
-            "PenaltySplitter": splitter,
-            "Lens": lens,
-        }
-    )
+        deployer.transact("RiskSteward", steward, "anchor", asset_id)
+    return Deployment(contracts)
 
 
 def modules_of(
@@ -108,11 +131,45 @@ def list_asset(
 ) -> None:
     """Plugs the asset's price into the router, held against the reference, and lists it."""
     source = asset.source
-    adapter = source.feed if source.is_adapter else deployer.deploy("ChainlinkAdapter", *_adapter(source, oracles))
+    adapter = source.feed if source.is_adapter else deploy_adapter(deployer, source, oracles)
     deployer.transact("OracleRouter", router, "activate", asset.token, adapter, source.reference)
     deployer.transact("RiskConfigurator", configurator, "listAsset", *asset.arguments())
 
 
-def _adapter(source: PriceSource, oracles: OracleParameters) -> tuple[object, ...]:
+def deploy_adapter(deployer: Deployer, source: PriceSource, oracles: OracleParameters) -> str:
+    """The ChainlinkAdapter of a feed; its address."""
     bounds = (source.heartbeat, source.max_age, source.least_answer, source.most_answer)
-    return (source.feed, (*bounds, oracles.sequencer_feed, oracles.sequencer_grace))
+    return deployer.deploy("ChainlinkAdapter", source.feed, (*bounds, oracles.sequencer_feed, oracles.sequencer_grace))
+
+
+def _wiring(
+    deployer: Deployer, contracts: Mapping[str, str], holders: RoleHolders | None
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Calls of the Authority: which function belongs to which role, and who has it."""
+
+    def selectors(contract: str, functions: Sequence[str]) -> list[bytes]:
+        abi = ContractAbi(deployer.artifacts[abi_name(contract)])
+        return [abi.functions[function].selector for function in functions]
+
+    for role in Role:
+        for contract in dict.fromkeys(contract for contract, _ in FUNCTIONS):
+            functions = [name for (owner, name), needed in FUNCTIONS.items() if owner == contract and needed == role]
+            if functions:
+                yield "setTargetFunctionRole", (contracts[contract], selectors(contract, functions), role)
+    vetoed = selectors("Authority", VETOED_BY_CANCELLER)
+    yield "setTargetFunctionRole", (contracts["Authority"], vetoed, Role.GOVERNOR)
+    for role in GUARDED_BY_CANCELLER:
+        yield "setRoleGuardian", (role, Role.CANCELLER)
+    for role, holder in (*contract_roles(contracts), *(holders.grants() if holders else ())):
+        yield "grantRole", (role, holder, NO_DELAY)
+    for role in DEPLOYER_ROLES:
+        if role != Role.ADMIN:
+            yield "grantRole", (role, deployer.address, NO_DELAY)
+
+
+def encode_calls(
+    artifacts: Mapping[str, Artifact], contract: str, calls: Iterator[tuple[str, tuple[Any, ...]]]
+) -> list[bytes]:
+    """Calldata of several calls of one contract, for its multicall."""
+    functions = ContractAbi(artifacts[contract]).functions
+    return [bytes.fromhex(functions[name].encode(*arguments)[2:]) for name, arguments in calls]

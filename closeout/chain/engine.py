@@ -11,7 +11,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from closeout.chain.anvil import Anvil
-from closeout.chain.deploy import Deployment, deploy_protocol
+from closeout.chain.deploy import PROTOCOL_SOURCES, Deployment, deploy_protocol
 from closeout.chain.local import Contract, LocalChain, Refused
 from closeout.chain.parameters import (
     UNLIMITED,
@@ -27,7 +27,7 @@ from closeout.chain.parameters import (
 from closeout.scenario.engine import AccountState, CloseOutRecord, Outcome
 from closeout.scenario.world import Asset, CloseOut, MarginCall, Move, World
 from closeout.scenario.world import Protocol as WorldProtocol
-from closeout.toolchain.artifacts import load
+from closeout.toolchain.artifacts import Artifact, load
 from closeout.units import WAD_DECIMALS
 
 __all__ = ["ChainEngine"]
@@ -42,20 +42,10 @@ FRESH_SECONDS = 60
 PURSE = 2**200
 # What a scenario deploys; not compiled for it are mocks, harnesses, and what the local chain has no use for.
 SOURCES = (
-    "contracts/Authority.sol",
-    "contracts/Vault.sol",
-    "contracts/VaultExtension.sol",
-    "contracts/RiskConfigurator.sol",
-    "contracts/LiquidationEngine.sol",
-    "contracts/InsuranceFund.sol",
-    "contracts/PenaltySplitter.sol",
-    "contracts/oracles/OracleRouter.sol",
-    "contracts/oracles/ChainlinkAdapter.sol",
-    "contracts/periphery/Lens.sol",
+    *PROTOCOL_SOURCES,
     "contracts/mocks/TestToken.sol",
     "contracts/mocks/TestAggregator.sol",
     "contracts/mocks/FeedPublisher.sol",
-    "interfaces/IVault.sol",
 )
 REGIMES = ("healthy", "restorative", "capped", "terminal")
 
@@ -66,6 +56,10 @@ class _Sender:
 
     chain: LocalChain
     address: str
+
+    @property
+    def artifacts(self) -> Mapping[str, Artifact]:
+        return self.chain.artifacts
 
     def deploy(self, name: str, *arguments: Any) -> str:
         return self.chain.deploy(name, *arguments, sender=self.address, timestamp=GENESIS).address

@@ -132,6 +132,12 @@ class PriceSource:
     max_age: int = 2 * DAY
     least_answer: int = 1
     most_answer: int = MOST_ANSWER
+    # by how much the market may move before the feed answers anew, bps
+    deviation: int = 1
+
+    def terms(self) -> tuple[bool, int]:
+        """The struct PriceTerms."""
+        return (self.is_read_in_place and not self.is_adapter, self.deviation)
 
 
 @dataclass(frozen=True)
@@ -144,5 +150,4 @@ class AssetListing:
     source: PriceSource
 
     def arguments(self) -> tuple[object, ...]:
-        is_read_in_place = self.source.is_read_in_place and not self.source.is_adapter
-        return (self.token, astuple(self.collateral), astuple(self.borrowing), is_read_in_place)
+        return (self.token, astuple(self.collateral), astuple(self.borrowing), self.source.terms())

@@ -9,6 +9,7 @@ from closeout.chain.parameters import (
     CollateralParameters,
     CurveParameters,
     LimitParameters,
+    OracleParameters,
     PenaltyWeights,
     ProtocolParameters,
 )
@@ -16,7 +17,7 @@ from closeout.units import WAD_DECIMALS, parse_units
 
 from .schema import AssetSection, NetworkFile, ProtocolSection
 
-__all__ = ["borrow_parameters", "collateral_parameters", "feed_answer", "protocol_parameters", "wad"]
+__all__ = ["borrow_parameters", "bps", "collateral_parameters", "feed_answer", "protocol_parameters", "wad"]
 
 _BPS_DECIMALS = 4
 _RATE_DECIMALS = 9
@@ -42,7 +43,7 @@ def feed_answer(price: Decimal | None, decimals: int, otherwise: int) -> int:
     return otherwise if price is None else parse_units(price, decimals)
 
 
-def protocol_parameters(file: NetworkFile) -> ProtocolParameters:
+def protocol_parameters(file: NetworkFile, sequencer_feed: str) -> ProtocolParameters:
     """What `setProtocol` and the constructors are given."""
     protocol = file.protocol
     split = protocol.penalty_split
@@ -51,6 +52,12 @@ def protocol_parameters(file: NetworkFile) -> ProtocolParameters:
         limits=_limits(protocol),
         weights=PenaltyWeights(wad(split.insurance), wad(split.treasury), wad(split.burn)),
         treasury=file.roles.treasury,
+        oracles=OracleParameters(
+            abandon_after=file.oracles.abandon_after,
+            decay_period=file.oracles.decay_period,
+            sequencer_feed=sequencer_feed,
+            sequencer_grace=file.oracles.sequencer.grace if file.oracles.sequencer else 0,
+        ),
         max_target_health_factor=wad(protocol.max_target_health),
     )
 
@@ -73,6 +80,7 @@ def _limits(protocol: ProtocolSection) -> LimitParameters:
         min_debt_per_asset=wad(protocol.min_debt_per_asset),
         dust_value=wad(protocol.dust_value),
         bucket_minimum=wad(protocol.bucket_minimum),
+        degraded_refill=wad(protocol.degraded_refill),
         hard_floor=wad(protocol.grace.hard_floor),
         grace_period=protocol.grace.period,
         call_lifetime=protocol.call_lifetime,

@@ -130,6 +130,8 @@ class ProtocolSection(ProtocolModel):
     # no engine may ever restore more than this: an immutable of the Vault
     max_target_health: Annotated[Decimal, fraction("a health factor", "1", "2", 18)]
     bucket_minimum: Value
+    # doubt slows a bucket down, and does not stop it
+    degraded_refill: Annotated[Decimal, fraction("a ratio", "0.01", "1", 18)]
     call_lifetime: Annotated[int, _seconds(Decimal(1), 365 * DAY)]
     backstop_delay: Annotated[int, _seconds(Decimal(0), 365 * DAY)]
 

@@ -31,7 +31,17 @@ from closeout.toolchain.settings import ROOT, compiler_settings
 from closeout.toolchain.solc import SHIM, SolcMissing, solc_path
 from closeout.toolchain.sources import SourceTree
 
-__all__ = ["CompileFailed", "Compiler", "Unit", "build", "build_file", "check", "compile_unit", "units_of"]
+__all__ = [
+    "CompileFailed",
+    "Compiler",
+    "Unit",
+    "build",
+    "build_file",
+    "check",
+    "compile_unit",
+    "standard_input",
+    "units_of",
+]
 
 # A change of what is kept or of how it is made must not leave old entries in use.
 FORMAT = 1
@@ -180,6 +190,11 @@ def units_of(root: Path, names: Sequence[str]) -> list[Unit]:
 def compile_unit(unit: Unit, compiler: Compiler, settings: dict[str, Any]) -> None:
     """Compiles a unit as it stands; the answer goes into its contracts, errors and warnings."""
     _finish(unit, compiler.run(_input(unit, settings)))
+
+
+def standard_input(name: str, root: Path = ROOT) -> dict[str, Any]:
+    """What solc is given for one source file: standard JSON, from which anybody gets the same bytecode."""
+    return _input(units_of(root, [name])[0], compiler_settings(root).standard_json())
 
 
 def _input(unit: Unit, settings: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from closeout.toolchain.settings import ROOT, compiler_settings
 
-__all__ = ["SolcMissing", "solc_folder", "solc_path"]
+__all__ = ["SolcMissing", "solc_folder", "solc_path", "solc_version"]
 
 SHIM = Path(__file__).with_name("solc_shim.cjs")
 # Long enough for a slow line to answer, short enough that an offline setup does not look stuck.
@@ -43,6 +43,12 @@ def solc_path() -> Path:
         if path.exists():
             return path
     raise SolcMissing(f"solc {version} is not in {solc_folder()}: run `make setup`")
+
+
+def solc_version() -> str:
+    """The compiler's full version with its commit, as explorers name it: 0.8.30+commit.73712a01."""
+    said = subprocess.run([solc_path(), "--version"], check=True, timeout=60, capture_output=True, text=True).stdout
+    return next(line.split()[1] for line in said.splitlines() if line.startswith("Version:")).split(".Emscripten")[0]
 
 
 def _reachable(host: str) -> bool:

@@ -23,10 +23,24 @@ from closeout.chain.parameters import (
     PriceSource,
     ProtocolParameters,
 )
+from closeout.chain.roles import Role
+from closeout.toolchain.artifacts import Artifact
 from closeout.units import parse_units
 from tests.support.node import Deployed, Node, Receipt, actor
 
-__all__ = ["EVERYTHING", "GENESIS", "NEVER", "NO_DEBT", "Asset", "Result", "World", "account_of", "set_of", "wad"]
+__all__ = [
+    "EVERYTHING",
+    "GENESIS",
+    "NEVER",
+    "NO_DEBT",
+    "Asset",
+    "Deployer",
+    "Result",
+    "World",
+    "account_of",
+    "set_of",
+    "wad",
+]
 
 GENESIS = 1_800_000_000
 NEVER = 2**256 - 1
@@ -125,11 +139,15 @@ def collateral(threshold: int, max_bonus: int, ltv: int | None = None, **more: A
     return CollateralParameters(threshold - 500 if ltv is None else ltv, threshold, max_bonus, **more)
 
 
-class _Deployer:
+class Deployer:
     """The `Deployer` of `deploy_protocol`."""
 
     def __init__(self, node: Node, address: str) -> None:
         self._node, self.address = node, address
+
+    @property
+    def artifacts(self) -> Mapping[str, Artifact]:
+        return self._node.artifacts
 
     def deploy(self, name: str, *arguments: Any) -> str:
         return self._node.deploy(name, *arguments, sender=self.address).address
@@ -158,7 +176,7 @@ class World:
         # what a test was given, for those who compute what must come of it
         self.prices: dict[int, int] = {}
         self.listings: dict[int, tuple[CollateralParameters, BorrowParameters]] = {}
-        deployment = deploy_protocol(_Deployer(node, self.governor), parameters, [])
+        deployment = deploy_protocol(Deployer(node, self.governor), parameters, [])
         self.authority = node.at("Authority", deployment["Authority"])
         self.extension = node.at("VaultExtension", deployment["VaultExtension"])
         # one address, the ABI of both halves of its code, and what only the implementation declares
@@ -170,7 +188,12 @@ class World:
         self.fund = node.at("InsuranceFund", deployment["InsuranceFund"])
         self.splitter = node.at("PenaltySplitter", deployment["PenaltySplitter"])
         self.lens = node.at("Lens", deployment["Lens"])
-        self.authority.grantRole(2, self.guardian, 0, sender=self.governor)
+        self.steward = node.at("RiskSteward", deployment["RiskSteward"])
+        self.pauser = node.at("PauseGuardian", deployment["PauseGuardian"])
+        # tests of the Vault pause it without the PauseGuardian's clock
+        self.authority.grantRole(Role.GUARDIAN, self.guardian, 0, sender=self.governor)
+        for party in (self.guardian, self.governor):
+            self.authority.grantRole(Role.PAUSER, party, 0, sender=self.governor)
 
     @classmethod
     def standard(cls, node: Node) -> World:
@@ -213,7 +236,7 @@ class World:
             feed.publish(wad(price), sender=self.governor)
         source = PriceSource(feed.address, wad(price), is_adapter, is_read_in_place, HEARTBEAT, MAX_AGE)
         listing = AssetListing(token.address, as_collateral, borrowing, source)
-        deployer = _Deployer(self.node, self.governor)
+        deployer = Deployer(self.node, self.governor)
         list_asset(deployer, self.router.address, self.configurator.address, self.parameters.oracles, listing)
         asset = Asset(len(self.assets), symbol, decimals, token, feed)
         self.assets.append(asset)
@@ -233,7 +256,7 @@ class World:
         """Changes an asset's parameters."""
         self.listings[asset.id] = (as_collateral, borrowing)
         return self.configurator.setAsset(
-            asset.id, astuple(as_collateral), astuple(borrowing), is_read_in_place, ramp, sender=self.governor
+            asset.id, astuple(as_collateral), astuple(borrowing), (is_read_in_place, 1), ramp, sender=self.governor
         )
 
     def set_protocol(self, *, modules: Mapping[str, Any] | None = None, **changes: Any) -> Receipt:

@@ -149,7 +149,7 @@ def listing(world: World, **changes: Any) -> tuple[Any, ...]:
         token.address,
         astuple(changes.pop("collateral", collateral(8000, 1000))),
         astuple(changes.pop("borrowing", BORROWABLE)),
-        changes.pop("is_read_in_place", True),
+        (changes.pop("is_read_in_place", True), changes.pop("deviation", 1)),
     )
 
 
@@ -275,7 +275,7 @@ def test_listing__without_an_adapter__is_refused(world: World):
     token = world.node.deploy("TestToken", "NEW", "NEW", 18, sender=world.governor)
     with reverts("AdapterMissing", token.address):
         world.configurator.listAsset(
-            token, astuple(collateral(8000, 1000)), astuple(BORROWABLE), True, sender=world.governor
+            token, astuple(collateral(8000, 1000)), astuple(BORROWABLE), (True, 1), sender=world.governor
         )
 
 
@@ -293,7 +293,7 @@ def test_listing__read_in_place__with_a_jump_bound__is_refused(world: World):
     world.router.setJumpBound(arguments[0], 2_000, sender=world.governor)
     with reverts("ParameterOutOfRange", named("jumpBps"), 2_000, 0, 0):
         world.configurator.listAsset(*arguments, sender=world.governor)
-    world.configurator.listAsset(*arguments[:3], False, sender=world.governor)
+    world.configurator.listAsset(*arguments[:3], (False, 1), sender=world.governor)
 
 
 @pytest.mark.parametrize(("grace", "is_listed"), [(1799, False), (1800, True)])
@@ -356,7 +356,9 @@ def test_list_asset__beyond_the_107th__is_refused(world: World):
 
 def test_set_asset__that_is_not_listed__is_refused(world: World):
     with reverts("AssetNotListed", 4):
-        world.configurator.setAsset(4, astuple(NOT_COLLATERAL), astuple(NOT_BORROWABLE), True, 0, sender=world.governor)
+        world.configurator.setAsset(
+            4, astuple(NOT_COLLATERAL), astuple(NOT_BORROWABLE), (True, 1), 0, sender=world.governor
+        )
 
 
 def threshold_now(world: World, account: int) -> int:
@@ -481,7 +483,7 @@ def test_floor__raised_above_the_bonus_of_a_delisted_collateral__is_refused(worl
 @pytest.mark.parametrize("caller", ["stranger", "guardian", "borrower", "treasury"])
 def test_p15_configurator__called_by_anyone_but_the_governor__refuses(world: World, caller: str):
     address = getattr(world, caller)
-    nothing = (astuple(NOT_COLLATERAL), astuple(NOT_BORROWABLE), True)
+    nothing = (astuple(NOT_COLLATERAL), astuple(NOT_BORROWABLE), (True, 1))
     parameters = world.parameters
     modules = modules_of(world.engine, world.fund, world.splitter, world.treasury, world.router, parameters.oracles)
     configurator: Deployed = world.configurator
@@ -503,3 +505,80 @@ def test_borrow_parameters__of_an_asset_that_is_lent_no_more__still_have_bounds(
         world.set_asset(world.dai, NOT_COLLATERAL, BorrowParameters(reserve_factor=60_000))
     with reverts("NotAContract", world.stranger):
         world.set_asset(world.dai, NOT_COLLATERAL, BorrowParameters(rate_model=world.stranger))
+
+
+# ----------------------------------------------------------------------------------------------------- deviations (T62)
+
+
+@pytest.mark.parametrize(("deviation", "is_allowed"), [(0, False), (1, True), (1000, True), (1001, False)])
+def test_t62_deviation__that_is_not_stated_or_beyond_ten_percent__is_refused(
+    world: World, deviation: int, is_allowed: bool
+):
+    terms = {"collateral": collateral(5000, 1000), "borrowing": NOT_BORROWABLE, "deviation": deviation}
+    if is_allowed:
+        world.configurator.listAsset(*listing(world, **terms), sender=world.governor)
+    else:
+        refuse(world, "deviation", deviation, 1, 1000, **terms)
+
+
+def test_t62_deviations__of_collateral_and_debt_that_exceed_what_is_left__are_refused(world: World):
+    """t (1 + maxBonus) = 0.95 * 1.04 = 0.988: 120 bps are left, and any debt's feed hides one of them."""
+    as_collateral = collateral(9500, 400)
+    refuse(world, "deviations", 121, 0, 120, deviation=120, collateral=as_collateral, borrowing=NOT_BORROWABLE)
+    arguments = listing(world, deviation=119, collateral=as_collateral, borrowing=NOT_BORROWABLE)
+    world.configurator.listAsset(*arguments, sender=world.governor)
+
+
+def test_t62_deviations__of_a_new_debt_asset__are_held_against_every_collateral(world: World):
+    """USDC: 0.90 * 1.05 = 0.945 leaves 550 bps, less than the other two collaterals do; its own feed hides one."""
+    refuse(world, "deviations", 551, 0, 550, deviation=550, collateral=NOT_COLLATERAL)
+    arguments = listing(world, deviation=549, collateral=NOT_COLLATERAL)
+    world.configurator.listAsset(*arguments, sender=world.governor)
+
+
+def test_t62_deviations__are_held_at_a_change_too(world: World):
+    arguments = listing(world, deviation=200, collateral=NOT_COLLATERAL)
+    world.configurator.listAsset(*arguments, sender=world.governor)
+    # 0.85 * 1.08 = 0.918 leaves 820; at 0.91 * 1.08 = 0.9828 172 would be left
+    with reverts("ParameterOutOfRange", named("deviations"), 201, 0, 172):
+        world.set_asset(world.weth, collateral(9100, 800), BORROWABLE)
+
+
+def test_t62_deviations__while_a_threshold_ramps__are_held_at_the_threshold_of_now(world: World):
+    """Both ends of a running ramp: the higher one is the one that breaks it."""
+    world.set_asset(world.usdc, collateral(5000, 500), BORROWABLE, ramp=10 * DAY)
+    refuse(world, "deviations", 551, 0, 550, deviation=550, collateral=NOT_COLLATERAL)
+    world.warp(10 * DAY)
+    arguments = listing(world, deviation=550, collateral=NOT_COLLATERAL)
+    world.configurator.listAsset(*arguments, sender=world.governor)
+
+
+def test_t62_deviations__of_an_asset_with_itself__do_not_count(world: World):
+    """An account holds an asset as collateral or as debt, never both."""
+    as_collateral = collateral(9500, 400)
+    world.set_asset(world.usdc, collateral(9000, 500), NOT_BORROWABLE)
+    arguments = listing(world, deviation=119, collateral=as_collateral, borrowing=BORROWABLE)
+    world.configurator.listAsset(*arguments, sender=world.governor)
+
+
+# ---------------------------------------------------------------------------------------------------------------- views
+
+
+def test_views__tell_what_was_set(world: World):
+    modules, curve, limits = world.lens.protocol()
+    assert curve == astuple(world.parameters.curve)
+    assert limits == astuple(world.parameters.limits)
+    assert modules[:5] == (
+        world.engine.address,
+        world.fund.address,
+        world.splitter.address,
+        world.treasury,
+        world.router.address,
+    )
+    for asset in world.assets:
+        as_collateral, borrowing = world.listings[asset.id]
+        found = world.configurator.assetParameters(asset.id)
+        expected = (asset.token.address, astuple(as_collateral), astuple(borrowing), (True, 1))
+        assert found == (*expected, as_collateral.liquidation_threshold, 0)
+    with reverts("AssetNotListed", len(world.assets)):
+        world.configurator.assetParameters(len(world.assets))

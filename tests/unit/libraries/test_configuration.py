@@ -64,7 +64,7 @@ def test_asset__of_random_parameters__is_read_back_field_by_field(world: World, 
     adapter = world.node.deploy("ChainlinkAdapter", feed, bounds, sender=world.governor)
     world.router.activate(token, adapter, wad(1500), sender=world.governor)
     is_in_place = random.random() < 0.5
-    arguments = (token.address, astuple(as_collateral), astuple(borrowing), is_in_place)
+    arguments = (token.address, astuple(as_collateral), astuple(borrowing), (is_in_place, 1))
     world.configurator.listAsset(*arguments, sender=world.governor)
     asset_id = len(world.assets)
 

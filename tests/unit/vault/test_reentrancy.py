@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from eth_utils.crypto import keccak
 
+from closeout.chain.roles import Role
 from tests.support.accounts import capped_account, restorative_account
 from tests.support.node import Deployed
 from tests.support.tokens import Mood, list_switchable, set_mood
@@ -155,7 +156,7 @@ def test_t74_rebalance__whose_caller_tries_every_function_in_his_callback__is_re
 def test_t74_restricted_functions__tried_inside_by_the_party_that_may_call_them__are_refused(
     world: World, actor: Deployed
 ):
-    for role in (1, 2):
+    for role in (Role.CONFIGURATOR, Role.PAUSER):
         world.authority.grantRole(role, actor, 0, sender=world.governor)
     account = capped_account(world)
     vault = world.vault

@@ -1,0 +1,108 @@
+"""A network file's deployment as a plan, by the one function that deploys everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from closeout.chain.deploy import PROTOCOL_SOURCES, Deployment, deploy_protocol, modules_of
+from closeout.chain.parameters import MOST_ANSWER, ZERO_ADDRESS, AssetListing, PriceSource, ProtocolParameters
+from closeout.chain.roles import RoleHolders
+from closeout.config.amounts import (
+    borrow_parameters,
+    bps,
+    collateral_parameters,
+    feed_answer,
+    protocol_parameters,
+    wad,
+)
+from closeout.config.loading import NetworkConfig
+from closeout.config.schema import TEST, AssetSection, NetworkFile
+from closeout.toolchain.artifacts import Artifact
+
+from .plan import Call, Plan, Recorder
+
+__all__ = ["SOURCES", "Blueprint", "draw_blueprint"]
+
+SOURCES = (*PROTOCOL_SOURCES, "contracts/mocks/TestToken.sol", "contracts/mocks/TestAggregator.sol")
+"""What has to be compiled, the stand-ins of test networks included."""
+
+
+# When the stand-in for a sequencer came up: long before any deployment.
+LONG_AGO = 1_700_000_000
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A deployment before it is one: steps, addresses, and the listings in the chain's integers."""
+
+    config: NetworkConfig
+    plan: Plan
+    deployment: Deployment
+    listings: Mapping[str, AssetListing]
+    parameters: ProtocolParameters
+
+    @property
+    def modules(self) -> tuple[object, ...]:
+        """What `setProtocol` is given first."""
+        contracts = self.deployment.contracts
+        names = ("LiquidationEngine", "InsuranceFund", "PenaltySplitter")
+        engine, fund, splitter = (contracts[name] for name in names)
+        parameters = self.parameters
+        return modules_of(engine, fund, splitter, parameters.treasury, contracts["OracleRouter"], parameters.oracles)
+
+    @property
+    def adapters(self) -> dict[str, str]:
+        """The adapter of each asset, by the asset's name."""
+        activated = {
+            step.arguments[0]: str(step.arguments[1])
+            for step in self.plan.steps
+            if isinstance(step, Call) and (step.contract, step.function) == ("OracleRouter", "activate")
+        }
+        return {name: activated[listing.token] for name, listing in self.listings.items()}
+
+
+def draw_blueprint(config: NetworkConfig, deployer: str, artifacts: Mapping[str, Artifact]) -> Blueprint:
+    """The same for the same file, code and deployer, on every machine and at any time."""
+    file = config.content
+    recorder = Recorder(deployer, artifacts, f"closeout {file.network.salt}")
+    listings = {name: _listing(recorder, name, asset) for name, asset in file.assets.items()}
+    holders = RoleHolders(file.roles.guardian, file.roles.steward, file.roles.canceller)
+    parameters = protocol_parameters(file, _sequencer(recorder, file))
+    deployment = deploy_protocol(recorder, parameters, list(listings.values()), holders)
+    return Blueprint(config, recorder.plan(), deployment, listings, parameters)
+
+
+def _sequencer(recorder: Recorder, file: NetworkFile) -> str:
+    sequencer = file.oracles.sequencer
+    if sequencer is None:
+        return ZERO_ADDRESS
+    if sequencer.feed != TEST:
+        return sequencer.feed
+    feed = recorder.deploy("TestAggregator", 0, "sequencer uptime")
+    # 0: up, for longer than any grace
+    recorder.transact("TestAggregator", feed, "publishAt", 0, LONG_AGO)
+    return feed
+
+
+def _listing(recorder: Recorder, name: str, asset: AssetSection) -> AssetListing:
+    token = recorder.deploy("TestToken", name, name, asset.decimals) if asset.token == TEST else asset.token
+    price = asset.price
+    feed = price.feed
+    if feed == TEST:
+        feed = recorder.deploy("TestAggregator", price.decimals, f"{name} / USD")
+        recorder.transact("TestAggregator", feed, "publish", feed_answer(price.reference, price.decimals, 0))
+    return AssetListing(
+        token=token,
+        collateral=collateral_parameters(asset),
+        borrowing=borrow_parameters(asset),
+        source=PriceSource(
+            feed,
+            reference=wad(price.reference),
+            heartbeat=price.heartbeat,
+            max_age=price.max_age,
+            least_answer=feed_answer(price.least, price.decimals, 1),
+            most_answer=feed_answer(price.most, price.decimals, MOST_ANSWER),
+            deviation=bps(price.deviation),
+        ),
+    )
