@@ -11,6 +11,7 @@ import {MetadataReaderLib} from "solady/utils/MetadataReaderLib.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {IVault, IVaultEvents} from "interfaces/IVault.sol";
 import {Configuration} from "./libraries/Configuration.sol";
+import {SharesMath} from "./libraries/SharesMath.sol";
 
 /// @title SupplyToken: the ERC-4626 face of one asset's supply
 /// @notice Shares and assets are the Vault's; allowances and permits (ERC-2612) are kept here. Shares minted or burnt at the Vault
@@ -65,6 +66,20 @@ contract SupplyToken is ERC4626, ERC20Permit {
         return idle + debt;
     }
 
+    /// @dev What shares are worth to who leaves: less his part of losses that are noted and not booked yet.
+    function _exitAssets() private view returns (uint256) {
+        (, uint256 uncovered) = VAULT.expectedLossOf(ASSET_ID);
+        return totalAssets().zeroFloorSub(uncovered);
+    }
+
+    function previewWithdraw(uint256 assets) public view override returns (uint256) {
+        return SharesMath.toSharesUp(assets, _exitAssets(), totalSupply());
+    }
+
+    function previewRedeem(uint256 shares) public view override returns (uint256) {
+        return SharesMath.toAssetsDown(shares, _exitAssets(), totalSupply());
+    }
+
     function maxDeposit(address) public view override returns (uint256) {
         Configuration.Asset memory listed = Configuration.asset(VAULT.configuration(), ASSET_ID);
         uint256 total = totalAssets();
@@ -84,7 +99,7 @@ contract SupplyToken is ERC4626, ERC20Permit {
     function maxRedeem(address owner) public view override returns (uint256) {
         uint256 shares = balanceOf(owner);
         (uint256 idle,,,,) = VAULT.marketOf(ASSET_ID);
-        if (previewRedeem(shares) > idle) shares = previewDeposit(idle);
+        if (previewRedeem(shares) > idle) shares = SharesMath.toSharesDown(idle, _exitAssets(), totalSupply());
         // what is worth less than a unit cannot be redeemed
         return previewRedeem(shares) == 0 ? 0 : shares;
     }

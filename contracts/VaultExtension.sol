@@ -5,6 +5,7 @@ import {IERC3156FlashBorrower} from "@openzeppelin/contracts/interfaces/IERC3156
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {EIP712} from "solady/utils/EIP712.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
+import {LibBit} from "solady/utils/LibBit.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {SignatureCheckerLib} from "solady/utils/SignatureCheckerLib.sol";
 import {IRebalanceCallback} from "interfaces/IRebalanceCallback.sol";
@@ -91,6 +92,33 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
             isOff ? header & ~Positions.FLAG_DELEVERAGE : header | Positions.FLAG_DELEVERAGE;
         _deleverages[account] = terms;
         emit DeleverageSet(account, terms);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function noteInsolvency(AccountId account) external nonReentrant {
+        uint256 floorWad = Configuration.protocol(_table).bonusFloorWad();
+        Appraisal memory appraisal = _appraise(_table, account);
+        (uint256 collateral, uint256 debt) = (appraisal.collateralValue, appraisal.debtValue);
+        uint256 noted = _notedDebts[account];
+        bool isInsolvent = collateral * WAD < debt * (WAD + floorWad);
+        if (!isInsolvent && noted == 0) revert AccountNotInsolvent(collateral / RAY_PER_WAD, debt.divUp(RAY_PER_WAD));
+        uint256 noting;
+        if (isInsolvent) {
+            // what a whole close-out would leave: docs/liquidation.md, sections 5 and 6, "Terminal"
+            uint256 repaid = debt.min(collateral.fullMulDivUp(WAD, WAD + floorWad));
+            for (uint256 i; i < appraisal.legs.length; ++i) {
+                Leg memory leg = appraisal.legs[i];
+                if (!leg.isDebt) continue;
+                uint256 owed = ValueMath.toDebtUp(leg.balance, leg.index);
+                uint256 paid = ValueMath.toDebtUp(leg.balance.fullMulDivUp(repaid, debt), leg.index);
+                _noteLoss(account, leg.assetId, owed.zeroFloorSub(paid));
+                noting |= 1 << leg.assetId;
+            }
+        }
+        for (uint256 gone = noted & ~noting; gone != 0; gone &= gone - 1) {
+            _noteLoss(account, LibBit.ffs(gone), 0);
+        }
+        _notedDebts[account] = noting;
     }
 
     // ---------------------------------------------------------------------------------------------------- borrowers
@@ -219,7 +247,7 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         returns (uint256 shares)
     {
         (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
-        shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares);
+        shares = SharesMath.toSharesUp(assets, _exitAssets(assetId, market), market.supplyShares);
         _exit(assetId, asset, market, assets, shares, receiver, owner);
     }
 
@@ -230,7 +258,7 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         returns (uint256 assets)
     {
         (Configuration.Asset memory asset, Market memory market) = _openMarket(assetId);
-        assets = SharesMath.toAssetsDown(shares, _supplyAssets(market), market.supplyShares);
+        assets = SharesMath.toAssetsDown(shares, _exitAssets(assetId, market), market.supplyShares);
         _exit(assetId, asset, market, assets, shares, receiver, owner);
     }
 
@@ -522,6 +550,16 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
     {
         Market memory market = _loadMarket(assetId, _assetAt(_table, assetId));
         return (market.idle, _totalDebt(market), market.supplyShares, market.index, market.ratePerYear);
+    }
+
+    /// @inheritdoc IVaultExtension
+    function expectedLossOf(uint256 assetId) external view whenSettled returns (uint256 expected, uint256 uncovered) {
+        return (_expectedLosses[assetId], _uncoveredLoss(assetId));
+    }
+
+    /// @inheritdoc IVaultExtension
+    function notedLossOf(AccountId account, uint256 assetId) external view whenSettled returns (uint256) {
+        return _notedLosses[account][assetId];
     }
 
     /// @inheritdoc IVaultExtension

@@ -100,6 +100,8 @@ interface IVaultEvents {
     event CloseOut(AccountId indexed account, address indexed liquidator, CloseOutResult result);
     /// @notice Debt that nobody will repay: `covered` by the insurance fund, the rest by the lenders, pro rata.
     event BadDebt(AccountId indexed account, uint256 indexed assetId, uint256 amount, uint256 covered);
+    /// @notice What an insolvent account is expected to leave of a debt as bad debt, token units; 0: no longer.
+    event InsolvencyNoted(AccountId indexed account, uint256 indexed assetId, uint256 expectedLoss);
     event WrittenOff(AccountId indexed account, SeizedLeg[] collateral, RepaidLeg[] debts);
     event MarginCalled(AccountId indexed account, address indexed caller, uint256 healthFactor);
     event MarginCallCleared(AccountId indexed account, uint256 healthFactor);
@@ -164,6 +166,11 @@ interface IVaultExtension {
 
     /// @notice Opts an account in to being deleveraged early; all zero opts it out. Only its owner, not an operator.
     function setDeleverage(AccountId account, Deleverage calldata terms) external;
+
+    /// @notice Notes what a whole close-out of an insolvent account would leave as bad debt now; lifts the note of one that is solvent again,
+    /// and brings it to the state of now. Anyone may, without capital. From then on lenders who leave (withdraw, redeem, repay from shares) leave
+    /// behind their part of what the insurance fund does not cover.
+    function noteInsolvency(AccountId account) external;
 
     /// @notice Clears the call of an account that is back at `marginCallHealthFactor`. Anyone may.
     function clearMarginCall(AccountId account) external;
@@ -307,6 +314,12 @@ interface IVaultExtension {
         external
         view
         returns (uint256 idle, uint256 debt, uint256 supplyShares, uint256 index, uint256 ratePerYear);
+
+    /// @notice Losses of an asset that are noted and not booked, token units: all, and what of them the insurance fund does not hold.
+    function expectedLossOf(uint256 assetId) external view returns (uint256 expected, uint256 uncovered);
+
+    /// @notice What is noted of one debt of an account, token units.
+    function notedLossOf(AccountId account, uint256 assetId) external view returns (uint256);
 
     /// @notice An account's self-deleverage; all zero where it did not opt in.
     function deleverageOf(AccountId account) external view returns (Deleverage memory terms);

@@ -79,6 +79,10 @@ class Market:
         """What `shares` of supply cost to mint, token units, rounded up."""
         return mul_div_up(shares, self.supply_assets + _VIRTUAL_ASSETS, self.supply_shares + _VIRTUAL_SHARES)
 
+    def less(self, loss: int) -> Market:
+        """Valued without `loss`, token units: the market as who leaves it finds it. Only for conversions."""
+        return replace(self, idle=self.idle - min(loss, self.supply_assets))
+
     def moved(self, *, idle: int = 0, debt_shares: int = 0, supply_shares: int = 0) -> Market:
         """With changed totals."""
         return replace(

@@ -63,6 +63,7 @@ class Ledger:
     buckets: dict[int, BucketState] = field(default_factory=dict)
     deleverages: dict[AccountId, Deleverage] = field(default_factory=dict)
     operators: dict[tuple[str, str], bool] = field(default_factory=dict)
+    noted_losses: dict[tuple[AccountId, int], int] = field(default_factory=dict)
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
     def put(self, table: dict[K, V], key: K, value: V | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from closeout.model._interest import Market
 from closeout.model._reverts import ModelRevert
-from closeout.model._vault_base import TREASURY, VaultBase
+from closeout.model._vault_base import INSURANCE_FUND, TREASURY, VaultBase
 
 
 class Markets(VaultBase):
@@ -57,7 +57,7 @@ class Markets(VaultBase):
         with self._ledger.transaction():
             self._asset(asset_id)
             market = self._accrued(asset_id)
-            shares = market.shares_up(assets)
+            shares = market.less(self.uncovered_loss_of(asset_id)).shares_up(assets)
             self._exit(caller, asset_id, market, assets, shares, receiver or caller, owner or caller)
             return shares
 
@@ -68,7 +68,7 @@ class Markets(VaultBase):
         with self._ledger.transaction():
             self._asset(asset_id)
             market = self._accrued(asset_id)
-            assets = market.assets_down(shares)
+            assets = market.less(self.uncovered_loss_of(asset_id)).assets_down(shares)
             self._exit(caller, asset_id, market, assets, shares, receiver or caller, owner or caller)
             return assets
 
@@ -117,6 +117,14 @@ class Markets(VaultBase):
         self._ledger.add(self._ledger.claims, (holder, asset_id), -amount)
 
     # -------------------------------------------------------------------------------------------------------- views
+
+    def expected_loss_of(self, asset_id: int) -> int:
+        """What the notes of insolvent accounts expect to become bad debt of an asset, token units."""
+        return sum(loss for (_, noted), loss in self._ledger.noted_losses.items() if noted == asset_id)
+
+    def uncovered_loss_of(self, asset_id: int) -> int:
+        """Of that, what the insurance fund does not hold: who leaves leaves his part of it behind."""
+        return max(0, self.expected_loss_of(asset_id) - self.claim_of(INSURANCE_FUND, asset_id))
 
     def market_of(self, asset_id: int) -> Market:
         """The market of one asset, accrued to now."""

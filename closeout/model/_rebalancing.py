@@ -41,7 +41,7 @@ class Rebalances(Accounts):
             repaid, market = self._remove_debt(account, asset_id, amount)
             if payment is Payment.SUPPLY_SHARES:
                 # valued with the repayment counted in: debt and shares leave at the same value
-                shares = market.shares_up(repaid)
+                shares = market.less(self.uncovered_loss_of(asset_id)).shares_up(repaid)
                 self._burn_supply(asset_id, caller, shares)
                 market = market.moved(idle=-repaid, supply_shares=-shares)
             elif payment is Payment.CLAIMS:

@@ -8,11 +8,11 @@ from closeout.model._accounts import RAY_PER_WAD
 from closeout.model._close_out import Regime
 from closeout.model._ledger import AccountId, BucketState, Deleverage
 from closeout.model._parameters import MAX_PENALTY_WAD
-from closeout.model._positions import DebtPosition
+from closeout.model._positions import DebtPosition, debt_units_up
 from closeout.model._preparation import Preparation, Prepared
 from closeout.model._requests import CloseOutRequest, CloseOutResult, WriteOffResult
 from closeout.model._reverts import ModelRevert
-from closeout.model._rounding import MAX_UINT256, div_up
+from closeout.model._rounding import MAX_UINT256, div_up, mul_div_up
 from closeout.model._settlement import RepaidLeg, SeizedLeg
 from closeout.model._vault_base import INSURANCE_FUND, PENALTY_SPLITTER
 from closeout.units import WAD
@@ -130,10 +130,12 @@ class Vault(Preparation):
         burnt = prepared.extinguished[asset_id].shares
         self._set_debt(account, asset_id, debt.shares - burnt)
         self._ledger.add(self._ledger.claims, (INSURANCE_FUND, asset_id), -leg.covered)
+        if leg.bad_debt:
+            self._realize_loss(account, asset_id, leg.bad_debt, is_last=burnt == debt.shares)
         market = self._accrued(asset_id).moved(idle=leg.repaid + leg.covered, debt_shares=-burnt)
         if asset_id in request.from_shares:
             # the loss is booked before shares are valued: who pays with them bears his part of it
-            shares = market.shares_up(leg.repaid)
+            shares = market.less(self.uncovered_loss_of(asset_id)).shares_up(leg.repaid)
             self._burn_supply(asset_id, caller, shares)
             market = market.moved(idle=-leg.repaid, supply_shares=-shares)
         elif asset_id in request.from_claims:
@@ -141,6 +143,37 @@ class Vault(Preparation):
         else:
             self._pull(asset_id, caller, leg.repaid)
         self._store_market(asset_id, market)
+
+    # --------------------------------------------------------------------------------------- losses not booked yet
+
+    def note_insolvency(self, account: AccountId) -> None:
+        """Notes what a whole close-out of an insolvent account would book as bad debt now; else lifts the note."""
+        with self._ledger.transaction():
+            collaterals, debts = self._collaterals(account), self._debts(account)
+            value, owed = sum(c.value for c in collaterals), sum(debt.value for debt in debts)
+            noted = [asset_id for holder, asset_id in self._ledger.noted_losses if holder == account]
+            is_insolvent = value * WAD < owed * (WAD + self._parameters.bonus_floor_wad)
+            if not is_insolvent and not noted:
+                raise ModelRevert("AccountNotInsolvent", value // RAY_PER_WAD, div_up(owed, RAY_PER_WAD))
+            for asset_id in noted:
+                self._ledger.put(self._ledger.noted_losses, (account, asset_id), None)
+            if not is_insolvent:
+                return
+            repaid_value = min(owed, div_up(value * WAD, WAD + self._parameters.bonus_floor_wad))
+            for debt in debts:
+                burn = mul_div_up(debt.shares, repaid_value, owed)
+                loss = debt.units - min(debt.units, debt_units_up(burn, debt.index))
+                self._ledger.put(self._ledger.noted_losses, (account, debt.asset_id), loss or None)
+
+    def noted_loss_of(self, account: AccountId, asset_id: int) -> int:
+        """What is noted of one account's debt, token units."""
+        return self._ledger.noted_losses.get((account, asset_id), 0)
+
+    def _realize_loss(self, account: AccountId, asset_id: int, bad_debt: int, *, is_last: bool) -> None:
+        """Takes booked bad debt off the note; with the last of the debt all of it."""
+        noted = self.noted_loss_of(account, asset_id)
+        left = 0 if is_last else max(0, noted - bad_debt)
+        self._ledger.put(self._ledger.noted_losses, (account, asset_id), left or None)
 
     # -------------------------------------------------------------------------------------------------- size buckets
 

@@ -79,6 +79,7 @@ abstract contract CloseOutBooking is CloseOutPlans {
                     emit Claimed(fund, assetId, address(this), repaid.covered);
                 }
                 emit BadDebt(account, assetId, repaid.badDebt, repaid.covered);
+                _realizeLoss(account, assetId, repaid.badDebt, leg.sharesBurnt == leg.balance);
             }
             Payment payment = fromShares.contains(assetId)
                 ? Payment.SupplyShares

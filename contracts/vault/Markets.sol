@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
+import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
+import {AccountId} from "interfaces/Types.sol";
 import {IRateModel} from "interfaces/IRateModel.sol";
 import {Configuration} from "../libraries/Configuration.sol";
 import {InterestMath} from "../libraries/InterestMath.sol";
@@ -15,6 +17,7 @@ import {VaultBase} from "./VaultBase.sol";
 abstract contract Markets is VaultBase {
     using Configuration for Configuration.Asset;
     using Configuration for Configuration.Protocol;
+    using FixedPointMathLib for uint256;
     using SafeCastLib for uint256;
 
     /// @dev One asset's totals in memory, accrued to now.
@@ -62,6 +65,33 @@ abstract contract Markets is VaultBase {
         unchecked {
             return market.idle + _totalDebt(market);
         }
+    }
+
+    /// @dev What supply shares are worth to who leaves: his part of the losses that are noted, and that the insurance fund does not
+    /// cover, stays behind for those who will bear them.
+    function _exitAssets(uint256 assetId, Market memory market) internal view returns (uint256) {
+        return _supplyAssets(market).zeroFloorSub(_uncoveredLoss(assetId));
+    }
+
+    function _uncoveredLoss(uint256 assetId) internal view returns (uint256) {
+        uint256 expected = _expectedLosses[assetId];
+        if (expected == 0) return 0;
+        return expected.zeroFloorSub(_claims[Configuration.protocol(_table).insuranceFund()][assetId]);
+    }
+
+    /// @dev Writes what is expected of one debt of an account; 0 lifts the note.
+    function _noteLoss(AccountId account, uint256 assetId, uint256 loss) internal {
+        uint256 noted = _notedLosses[account][assetId];
+        if (noted == loss) return;
+        _notedLosses[account][assetId] = loss;
+        _expectedLosses[assetId] = _expectedLosses[assetId] + loss - noted;
+        emit InsolvencyNoted(account, assetId, loss);
+    }
+
+    /// @dev Booked bad debt is expected no more; of a debt that ended nothing is.
+    function _realizeLoss(AccountId account, uint256 assetId, uint256 badDebt, bool isLast) internal {
+        uint256 noted = _notedLosses[account][assetId];
+        _noteLoss(account, assetId, isLast ? 0 : noted.zeroFloorSub(badDebt));
     }
 
     /// @dev The debt index of an asset, accrued to now.

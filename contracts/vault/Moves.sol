@@ -153,7 +153,7 @@ abstract contract Moves is Accounts {
     /// that the debt they extinguish and they themselves leave the market at the same value.
     function _receive(uint256 assetId, Market memory market, uint256 amount, Payment payment) internal {
         if (payment == Payment.SupplyShares) {
-            uint256 shares = SharesMath.toSharesUp(amount, _supplyAssets(market) + amount, market.supplyShares);
+            uint256 shares = SharesMath.toSharesUp(amount, (_supplyAssets(market) + amount).zeroFloorSub(_uncoveredLoss(assetId)), market.supplyShares);
             _burnShares(assetId, market, msg.sender, shares);
             emit Withdrawn(assetId, msg.sender, address(this), amount, shares);
             return;

@@ -59,6 +59,11 @@ abstract contract VaultBase is IVaultEvents, AccessManaged {
     mapping(uint256 assetId => address) internal _supplyTokens;
     /// @dev Asset id plus one.
     mapping(address token => uint256) internal _assetIds;
+    /// @dev Bad debt that insolvent accounts will leave of an asset, as far as somebody noted it: token units, in all and by account.
+    mapping(uint256 assetId => uint256) internal _expectedLosses;
+    mapping(AccountId => mapping(uint256 assetId => uint256)) internal _notedLosses;
+    /// @dev The debts of an account's note, as an AssetSet.
+    mapping(AccountId => uint256) internal _notedDebts;
 
     bool private transient _locked;
 
