@@ -79,7 +79,10 @@ class PlainBalances:
 
 @dataclass(slots=True)
 class Balances:
-    """Where an Indexer keeps what it knows. `supply_shares` and `claims` by holder (lower case) and asset id."""
+    """Where an Indexer keeps what it knows. `supply_shares` and `claims` by holder (lower case) and asset id.
+
+    `noted_losses` by account and asset id.
+    """
 
     collateral: AccountBalances = field(default_factory=PlainBalances)
     debt_shares: AccountBalances = field(default_factory=PlainBalances)
@@ -89,6 +92,7 @@ class Balances:
     reserves: MutableMapping[int, int] = field(default_factory=dict)
     penalties: MutableMapping[int, int] = field(default_factory=dict)
     deleverages: MutableMapping[int, Deleverage] = field(default_factory=dict)
+    noted_losses: MutableMapping[tuple[int, int], int] = field(default_factory=dict)
 
 
 class Indexer:
@@ -109,6 +113,7 @@ class Indexer:
         self._collateral, self._debt_shares = kept.collateral, kept.debt_shares
         self._supply_shares, self._claims, self._markets = kept.supply_shares, kept.claims, kept.markets
         self._reserves, self._penalties, self._deleverages = kept.reserves, kept.penalties, kept.deleverages
+        self._noted_losses = kept.noted_losses
         self._now = 0
         self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "Accrued": self._on_accrued,
@@ -121,6 +126,7 @@ class Indexer:
             "CollateralWithdrawn": self._on_collateral_withdrawn,
             "DeleverageSet": self._on_deleverage_set,
             "FlashLoan": self._on_flash_loan,
+            "InsolvencyNoted": self._on_insolvency_noted,
             "PenaltiesCollected": self._on_penalties_collected,
             "RateLatched": self._on_rate_latched,
             "Repaid": self._on_repaid,
@@ -200,6 +206,14 @@ class Indexer:
         """Token units that are the penalty splitter's and that it did not collect."""
         return self._penalties.get(asset_id, 0)
 
+    def noted_loss_of(self, account: int, asset_id: int) -> int:
+        """Token units that an insolvent account is expected to leave of a debt as bad debt."""
+        return self._noted_losses.get((account, asset_id), 0)
+
+    def expected_loss_of(self, asset_id: int) -> int:
+        """The same over all accounts."""
+        return sum(loss for (_, noted), loss in self._noted_losses.items() if noted == asset_id)
+
     # ------------------------------------------------------------------------------------------------------- markets
 
     def _market(self, asset_id: int) -> Market:
@@ -219,6 +233,9 @@ class Indexer:
     def _on_rate_latched(self, values: Mapping[str, Any]) -> None:
         asset_id = values["assetId"]
         self._markets[asset_id] = replace(self._market(asset_id), rate=values["ratePerYear"], accrued_at=self._now)
+
+    def _on_insolvency_noted(self, values: Mapping[str, Any]) -> None:
+        self._noted_losses[values["account"], values["assetId"]] = values["expectedLoss"]
 
     def _on_flash_loan(self, values: Mapping[str, Any]) -> None:
         self._move(values["assetId"], idle=values["fee"])

@@ -99,11 +99,9 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         uint256 floorWad = Configuration.protocol(_table).bonusFloorWad();
         Appraisal memory appraisal = _appraise(_table, account);
         (uint256 collateral, uint256 debt) = (appraisal.collateralValue, appraisal.debtValue);
-        uint256 noted = _notedDebts[account];
-        bool isInsolvent = collateral * WAD < debt * (WAD + floorWad);
-        if (!isInsolvent && noted == 0) revert AccountNotInsolvent(collateral / RAY_PER_WAD, debt.divUp(RAY_PER_WAD));
         uint256 noting;
-        if (isInsolvent) {
+        bool isAnything = collateral * WAD < debt * (WAD + floorWad);
+        if (isAnything) {
             // what a whole close-out would leave: docs/liquidation.md, sections 5 and 6, "Terminal"
             uint256 repaid = debt.min(collateral.fullMulDivUp(WAD, WAD + floorWad));
             for (uint256 i; i < appraisal.legs.length; ++i) {
@@ -115,9 +113,10 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
                 noting |= 1 << leg.assetId;
             }
         }
-        for (uint256 gone = noted & ~noting; gone != 0; gone &= gone - 1) {
-            _noteLoss(account, LibBit.ffs(gone), 0);
+        for (uint256 gone = _notedDebts[account] & ~noting; gone != 0; gone &= gone - 1) {
+            if (_noteLoss(account, LibBit.ffs(gone), 0)) isAnything = true;
         }
+        if (!isAnything) revert AccountNotInsolvent(collateral / RAY_PER_WAD, debt.divUp(RAY_PER_WAD));
         _notedDebts[account] = noting;
     }
 

@@ -79,13 +79,14 @@ abstract contract Markets is VaultBase {
         return expected.zeroFloorSub(_claims[Configuration.protocol(_table).insuranceFund()][assetId]);
     }
 
-    /// @dev Writes what is expected of one debt of an account; 0 lifts the note.
-    function _noteLoss(AccountId account, uint256 assetId, uint256 loss) internal {
+    /// @dev Writes what is expected of one debt of an account; 0 lifts the note. Whether that changes anything.
+    function _noteLoss(AccountId account, uint256 assetId, uint256 loss) internal returns (bool isNew) {
         uint256 noted = _notedLosses[account][assetId];
-        if (noted == loss) return;
+        if (noted == loss) return false;
         _notedLosses[account][assetId] = loss;
         _expectedLosses[assetId] = _expectedLosses[assetId] + loss - noted;
         emit InsolvencyNoted(account, assetId, loss);
+        return true;
     }
 
     /// @dev Booked bad debt is expected no more; of a debt that ended nothing is.

@@ -131,7 +131,8 @@ class Play:
             "credit claim": (3, self._credit_claim),
             "margin call": (4, self._margin_call),
             "clear margin call": (3, self._clear_margin_call),
-            "write off": (6, self._write_off),
+            "write off": (8, self._write_off),
+            "note insolvency": (4, self._note_insolvency),
             "set deleverage": (4, self._set_deleverage),
             "set operator": (1, self._set_operator),
             "set pauses": (1, self._set_pauses),
@@ -366,6 +367,14 @@ class Play:
             return self._aimed_prices(1e-4, 1e-9)
         account, caller = self._account(is_dust), self._user()
         return Move("write off", caller, "writeOff", (account,), lambda v: v.write_off(caller, account))
+
+    def _note_insolvency(self) -> Move:
+        def is_under_water(account: AccountId) -> bool:
+            health = self.vault.health_of(account)
+            return health.collateral_value < health.debt_value
+
+        account, caller = self._account(is_under_water), self._user()
+        return Move("note insolvency", caller, "noteInsolvency", (account,), lambda v: v.note_insolvency(account))
 
     def _margin_call(self) -> Move:
         account = self._account(self._is_unhealthy)

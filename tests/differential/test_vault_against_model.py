@@ -60,6 +60,8 @@ WANTED = {
     "deposit: done": 345,
     "margin call: MarginCallRefused": 140,
     "margin call: done": 30,
+    "note insolvency: AccountNotInsolvent": 50,
+    "note insolvency: done": 30,
     "redeem: InsufficientLiquidity": 4,
     "redeem: NotAuthorized": 10,
     "redeem: done": 80,

@@ -33,6 +33,7 @@ def _compare(world: World, indexer: Indexer, asset: Asset, parties: set[str], co
     vault, n = world.vault, asset.id
     market = indexer.market_of(n, world.now, world.listings[n][1].reserve_factor)
     assert vault.marketOf(n)[:4] == (market.idle, market.debt, market.supply_shares, market.index)
+    assert vault.expectedLossOf(n)[0] == indexer.expected_loss_of(n)
     claims = 0
     for party in parties:
         claim = indexer.claim_of(party, n)
