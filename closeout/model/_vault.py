@@ -149,18 +149,17 @@ class Vault(Preparation):
     def note_insolvency(self, account: AccountId) -> None:
         """Notes what a whole close-out of an insolvent account would book as bad debt now; else lifts the note."""
         with self._ledger.transaction():
-            collaterals, debts = self._collaterals(account), self._debts(account)
-            value, owed = sum(c.value for c in collaterals), sum(debt.value for debt in debts)
+            prepared = Prepared(self._collaterals(account), self._debts(account))
+            value, owed, floor = prepared.collateral_value, prepared.debt_value, self._parameters.bonus_floor_wad
             noted = [asset_id for holder, asset_id in self._ledger.noted_losses if holder == account]
-            is_insolvent = value * WAD < owed * (WAD + self._parameters.bonus_floor_wad)
-            if not is_insolvent and not noted:
+            if not prepared.is_insolvent(floor) and not noted:
                 raise ModelRevert("AccountNotInsolvent", value // RAY_PER_WAD, div_up(owed, RAY_PER_WAD))
             for asset_id in noted:
                 self._ledger.put(self._ledger.noted_losses, (account, asset_id), None)
-            if not is_insolvent:
+            if not prepared.is_insolvent(floor):
                 return
-            repaid_value = min(owed, div_up(value * WAD, WAD + self._parameters.bonus_floor_wad))
-            for debt in debts:
+            repaid_value = min(owed, div_up(value * WAD, WAD + floor))
+            for debt in prepared.debts:
                 burn = mul_div_up(debt.shares, repaid_value, owed)
                 loss = debt.units - min(debt.units, debt_units_up(burn, debt.index))
                 self._ledger.put(self._ledger.noted_losses, (account, debt.asset_id), loss or None)
