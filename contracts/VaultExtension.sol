@@ -96,14 +96,14 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     function noteInsolvency(AccountId account) external nonReentrant {
-        uint256 floorWad = Configuration.protocol(_table).bonusFloorWad();
-        Appraisal memory appraisal = _appraise(_table, account);
-        (uint256 collateral, uint256 debt) = (appraisal.collateralValue, appraisal.debtValue);
+        (Configuration.Protocol memory protocol, Appraisal memory appraisal) = _look(account);
+        uint256 factor = WAD + protocol.bonusFloorWad();
+        (uint256 collateral, uint256 debt) = (appraisal.decidingCollateral, appraisal.decidingDebt);
         uint256 noting;
-        bool isAnything = collateral * WAD < debt * (WAD + floorWad);
+        bool isAnything = collateral * WAD < debt * factor;
         if (isAnything) {
             // what a whole close-out would leave: docs/liquidation.md, sections 5 and 6, "Terminal"
-            uint256 repaid = debt.min(collateral.fullMulDivUp(WAD, WAD + floorWad));
+            uint256 repaid = debt.min(collateral.fullMulDivUp(WAD, factor));
             for (uint256 i; i < appraisal.legs.length; ++i) {
                 Leg memory leg = appraisal.legs[i];
                 if (!leg.isDebt) continue;

@@ -90,6 +90,9 @@ struct MarketTotals {
     uint256 supplyShares;
     /// What a whole share, 10^(decimals + 6) of its units, is worth, rounded down.
     uint256 assetsPerShare;
+    /// Bad debt that insolvent accounts are noted to leave, and what of it the insurance fund does not hold.
+    uint256 expectedLoss;
+    uint256 uncoveredLoss;
     /// What the Vault holds beyond idle supply: collateral, claims and what was sent to it by mistake.
     uint256 collateralHeld;
 }
@@ -158,6 +161,8 @@ struct LenderView {
     uint256 shares;
     /// What they are worth, rounded down.
     uint256 assets;
+    /// The same to who leaves now: without his part of losses that are noted and not booked yet.
+    uint256 exitAssets;
     /// What can be taken out now.
     uint256 withdrawable;
     uint256 idle;

@@ -213,6 +213,7 @@ contract Lens is ILens {
         (totals.idle, totals.debt, totals.supplyShares, rates.debtIndex, rates.borrowRatePerYear) =
             VAULT.marketOf(market.assetId);
         totals.supplyAssets = totals.idle + totals.debt;
+        (totals.expectedLoss, totals.uncoveredLoss) = VAULT.expectedLossOf(market.assetId);
         totals.assetsPerShare = SharesMath.toAssetsDown(
             SharesMath.VIRTUAL_SHARES * 10 ** market.decimals, totals.supplyAssets, totals.supplyShares
         );
@@ -265,7 +266,9 @@ contract Lens is ILens {
         (uint256 idle, uint256 debt, uint256 totalShares,,) = VAULT.marketOf(assetId);
         result.shares = VAULT.supplySharesOf(assetId, holder);
         result.assets = SharesMath.toAssetsDown(result.shares, idle + debt, totalShares);
-        result.withdrawable = result.assets < idle ? result.assets : idle;
+        (, uint256 uncovered) = VAULT.expectedLossOf(assetId);
+        result.exitAssets = SharesMath.toAssetsDown(result.shares, _zeroFloorSub(idle + debt, uncovered), totalShares);
+        result.withdrawable = result.exitAssets < idle ? result.exitAssets : idle;
         result.idle = idle;
         result.utilisationWad = _utilisation(idle, debt);
     }

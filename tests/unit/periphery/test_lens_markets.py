@@ -9,6 +9,7 @@ from fractions import Fraction
 import pytest
 
 from closeout.chain.parameters import BorrowParameters, CollateralParameters
+from tests.support.accounts import terminal_account
 from tests.support.node import Reverted, reverts
 from tests.support.world import HEARTBEAT, NEVER, Asset, World, collateral, wad
 from tests.unit.periphery.views import Lender, Market, market
@@ -213,8 +214,29 @@ class TestLender:
         found = Lender(*world.lens.lenderOf(lent.id, world.treasury))
         assert abs(found.assets - interest * 15 // 100) <= 1
 
+    def test_exit__while_a_loss_is_noted__is_what_leaving_pays(self, world: World) -> None:
+        account = terminal_account(world)
+        world.credit(world.fund, world.usdc, 100)
+        before = Lender(*world.lens.lenderOf(world.usdc.id, world.lender))
+        assert before.exit_assets == before.assets
+        world.vault.noteInsolvency(account, sender=world.stranger)
+        totals = market_of(world, world.usdc).totals
+        assert totals.expected_loss == world.vault.notedLossOf(account, world.usdc.id)
+        assert totals.uncovered_loss == totals.expected_loss - world.usdc.units(100)
+        found = Lender(*world.lens.lenderOf(world.usdc.id, world.lender))
+        assert found.assets == before.assets
+        assert 0 <= found.assets - found.exit_assets - totals.uncovered_loss <= 1
+        assert found.withdrawable == min(found.exit_assets, found.idle)
+        # all of it, once what is lent out is back
+        world.arm(world.stranger)
+        world.vault.supply(world.usdc.id, world.usdc.units(50_000), world.stranger, sender=world.stranger)
+        found = Lender(*world.lens.lenderOf(world.usdc.id, world.lender))
+        purse = world.balance(world.usdc, world.lender)
+        world.vault.redeem(world.usdc.id, found.shares, world.lender, world.lender, sender=world.lender)
+        assert world.balance(world.usdc, world.lender) - purse == found.exit_assets == found.withdrawable
+
     def test_stranger__has_nothing(self, world: World, lent: Asset) -> None:
-        assert world.lens.lenderOf(lent.id, world.stranger)[:3] == (0, 0, 0)
+        assert world.lens.lenderOf(lent.id, world.stranger)[:4] == (0, 0, 0, 0)
         assert world.lens.supplyAssetsOf(lent.id, world.stranger) == 0
 
 

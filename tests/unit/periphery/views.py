@@ -74,6 +74,8 @@ class Totals(NamedTuple):
     supply_assets: int
     supply_shares: int
     assets_per_share: int
+    expected_loss: int
+    uncovered_loss: int
     collateral_held: int
 
 
@@ -126,6 +128,7 @@ class Market(NamedTuple):
 class Lender(NamedTuple):
     shares: int
     assets: int
+    exit_assets: int
     withdrawable: int
     idle: int
     utilisation: int

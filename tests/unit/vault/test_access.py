@@ -38,6 +38,7 @@ FUNCTIONS: dict[str, set[str] | None] = {
     "writeOff": set(EVERYBODY),
     "marginCall": set(EVERYBODY),
     "clearMarginCall": set(EVERYBODY),
+    "noteInsolvency": set(EVERYBODY),
     "supply": None,
     "mint": None,
     "claim": None,
@@ -123,6 +124,7 @@ def test_t75_close_out_and_call__of_an_unhealthy_account__are_open_to_each_party
     world.vault.closeOut.ask(world.request(account), b"", sender=address)
     world.set_price(world.weth, "0.000001")
     world.set_price(world.wbtc, "0.000001")
+    world.vault.noteInsolvency.ask(account, sender=address)
     world.vault.writeOff.ask(account, sender=address)
 
 
