@@ -131,7 +131,7 @@ class Play:
             "credit claim": (3, self._credit_claim),
             "margin call": (4, self._margin_call),
             "clear margin call": (3, self._clear_margin_call),
-            "write off": (8, self._write_off),
+            "write off": (12, self._write_off),
             "note insolvency": (4, self._note_insolvency),
             "set deleverage": (4, self._set_deleverage),
             "set operator": (1, self._set_operator),
