@@ -46,6 +46,10 @@ class ProtocolDefaults:
     call_lifetime: Final = 7 * 86_400
     # Seconds. Nobody came in two days: a liquidator who leaves an illiquid collateral out is better than none.
     backstop_delay: Final = 2 * 86_400
+    # Seconds for which a price may be missing before its collateral is worth less: longer than any outage of a feed.
+    abandon_after: Final = 7 * 86_400
+    # Seconds in which a collateral without a market comes to nothing: bad debt is booked within a quarter.
+    decay_period: Final = 30 * 86_400
 
 
 class AssetDefaults:

@@ -25,7 +25,7 @@ from closeout.chain.parameters import (
     ProtocolParameters,
 )
 from closeout.scenario.engine import AccountState, CloseOutRecord, Outcome
-from closeout.scenario.world import Asset, CloseOut, MarginCall, Move, World
+from closeout.scenario.world import Asset, CloseOut, FeedStatus, MarginCall, Move, SetFeed, World
 from closeout.scenario.world import Protocol as WorldProtocol
 from closeout.toolchain.artifacts import Artifact, load
 from closeout.units import WAD_DECIMALS
@@ -38,6 +38,8 @@ EVERYTHING = 2**128 - 1
 NEVER = 2**256 - 1
 # Feeds that answered this recently with the same prices are not published again: the keeper's block after a row.
 FRESH_SECONDS = 60
+# How old a stale feed's answer always is: well past the heartbeat, well within the hard limit.
+STALE_SECONDS = (PriceSource.heartbeat + PriceSource.max_age) // 2
 # More than any liquidator in a scenario could spend, far from overflowing a token's total supply.
 PURSE = 2**200
 # What a scenario deploys; not compiled for it are mocks, harnesses, and what the local chain has no use for.
@@ -48,6 +50,14 @@ SOURCES = (
     "contracts/mocks/FeedPublisher.sol",
 )
 REGIMES = ("healthy", "restorative", "capped", "terminal")
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A feed that is published no more: stale at a price (WAD), or dead."""
+
+    status: FeedStatus
+    price_wad: int
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,7 @@ class ChainEngine:
         self._time = GENESIS
         self._published: dict[str, int] = {}
         self._published_at = GENESIS
+        self._standing: dict[str, _Standing] = {}
 
     def __enter__(self) -> Self:
         artifacts = load(only=SOURCES, log=self._log)
@@ -189,17 +200,41 @@ class ChainEngine:
 
     def begin_block(self, time: int, prices_wad: Mapping[str, int]) -> None:
         self._time = GENESIS + time
-        if prices_wad != self._published or self._time > self._published_at + FRESH_SECONDS:
+        is_old = self._time > self._published_at + FRESH_SECONDS
+        if prices_wad != self._published or is_old or self._standing:
             self._publish(prices_wad)
         self._chain.mine(self._time)
 
     def _publish(self, prices_wad: Mapping[str, int]) -> None:
-        answers = [
-            prices_wad[name] // 10 ** (WAD_DECIMALS - asset.feed_decimals) for name, asset in self._world.assets.items()
-        ]
         self._published, self._published_at = dict(prices_wad), self._time
-        feeds = [self._feeds[name].address for name in self._world.assets]
+        live = [name for name in self._world.assets if name not in self._standing]
+        answers = [self._answer(name, prices_wad[name]) for name in live]
+        feeds = [self._feeds[name].address for name in live]
         self._chain.send(self._deployer, self._publisher.address, self._publisher.encode("publish", feeds, answers))
+        for name, standing in self._standing.items():
+            feed = self._feeds[name]
+            # of a dead feed an adapter learns as much as of one that is not there
+            round_ = (0, 0)
+            if standing.status == "stale":
+                round_ = (self._answer(name, standing.price_wad), self._time - STALE_SECONDS)
+            self._chain.send(self._deployer, feed.address, feed.encode("publishAt", *round_))
+
+    def _answer(self, name: str, price_wad: int) -> int:
+        unit: int = 10 ** (WAD_DECIMALS - self._world.assets[name].feed_decimals)
+        return price_wad // unit
+
+    def set_feed(self, step: SetFeed) -> None:
+        known = self._standing.pop(step.asset, None)
+        if step.status != "fresh":
+            price = known.price_wad if known else self._published[step.asset]
+            self._standing[step.asset] = _Standing(step.status, price)
+        self._publish(self._published)
+        self._chain.mine(self._time)
+
+    def poke(self) -> None:
+        tokens = [self._tokens[name].address for name in self._names]
+        call = self._publisher.encode("poke", self.deployment["OracleRouter"], tokens)
+        self._settle([(self._deployer, self._publisher.address, call)])
 
     def act(self, step: Move | MarginCall) -> Outcome:
         account = self._account_ids[step.account]

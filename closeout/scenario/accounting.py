@@ -12,6 +12,7 @@ from closeout.model import (
     INDEX_ONE,
     CollateralPosition,
     DebtPosition,
+    ModelRevert,
     Plan,
     Regime,
     Snapshot,
@@ -20,9 +21,11 @@ from closeout.model import (
     extinguish,
     plan_close_out,
     seize,
+    selected_collaterals,
+    selected_debts,
     take_snapshot,
 )
-from closeout.units import WAD_DECIMALS
+from closeout.units import WAD, WAD_DECIMALS
 
 from .engine import AccountState
 from .result import ScenarioResult, StepRecord, Value, token_value
@@ -52,7 +55,10 @@ class Parties:
 
 @dataclass(frozen=True, slots=True)
 class WholeCloseOut:
-    """What closing an account as a whole would have done (R = B, same penalty curve): USD, and token units left."""
+    """What closing an account as a whole would have done (R = B, same penalty curve): USD, and token units left.
+
+    Regime `refused`, and nothing done, where what the feeds said would not have allowed it.
+    """
 
     regime: str
     penalty_rate_wad: int
@@ -146,8 +152,13 @@ def whole_close_out(world: World, step: StepRecord, account: str) -> WholeCloseO
     held = [item for item in collaterals if item.amount]
     owed = [item for item in debts if item.shares]
     snapshot = take_snapshot(held, owed)
-    plan = plan_close_out(snapshot, _terms(world.protocol, snapshot.debt_value + 1))
-    return _settled(world, step, plan, snapshot, held, owed)
+    floor = world.protocol.bonus_floor_wad
+    is_covered = sum(item.value for item in held) * WAD >= sum(item.value for item in owed) * (WAD + floor)
+    try:
+        plan = plan_close_out(snapshot, _terms(world.protocol, snapshot.debt_value + 1, is_covered=is_covered))
+    except ModelRevert:
+        return WholeCloseOut("refused", 0, Value(), Value(), Value(), before.collateral, before.debt)
+    return _settled(world, step, plan, snapshot, held, owed, is_covered=is_covered)
 
 
 def _settled(
@@ -157,15 +168,19 @@ def _settled(
     snapshot: Snapshot,
     held: list[CollateralPosition],
     owed: list[DebtPosition],
+    *,
+    is_covered: bool,
 ) -> WholeCloseOut:
     names, protocol = list(world.assets), world.protocol
-    seized = {
-        names[item.asset_id]: seize(item, plan, snapshot, protocol.fee_share_wad, protocol.bonus_floor_wad).seized
-        for item in held
-    }
-    gone = {names[item.asset_id]: extinguish(item, plan, snapshot) for item in owed}
-    repaid = {name: part.repaid for name, part in gone.items()}
-    bad_debt = {name: part.bad_debt for name, part in gone.items()}
+    seized = dict.fromkeys((names[item.asset_id] for item in held), 0)
+    for item in selected_collaterals(held, None):
+        leg = seize(item, plan, snapshot, protocol.fee_share_wad, protocol.bonus_floor_wad)
+        seized[names[item.asset_id]] = leg.seized
+    repaid = dict.fromkeys((names[item.asset_id] for item in owed), 0)
+    bad_debt = dict(repaid)
+    for debt in selected_debts(owed, None):
+        gone = extinguish(debt, plan, snapshot, is_covered=is_covered)
+        repaid[names[debt.asset_id]], bad_debt[names[debt.asset_id]] = gone.repaid, gone.bad_debt
     owed_units = {names[item.asset_id]: item.units for item in owed}
     return WholeCloseOut(
         regime=Regime(plan.regime).name.lower(),
@@ -196,24 +211,26 @@ def _add(balances: dict[str, int], amounts: Mapping[str, int]) -> None:
 
 
 def _collateral(position: int, asset: Asset, state: AccountState, step: StepRecord) -> CollateralPosition:
-    terms = asset.collateral
+    terms, quote = asset.collateral, step.quote(asset.name)
     return CollateralPosition(
         asset_id=position,
         amount=state.collateral.get(asset.name, 0),
-        price_wad=step.prices_wad[asset.name],
+        price_wad=quote.collateral_wad,
         decimals=asset.decimals,
         threshold_bps=terms.liquidation_threshold_bps if terms else 0,
         max_bonus_bps=terms.max_bonus_bps if terms else 0,
+        status=quote.status,
+        exchange_wad=quote.exchange_wad,
     )
 
 
 def _debt(position: int, asset: Asset, state: AccountState, step: StepRecord) -> DebtPosition:
     # Units at index 1: what is owed is known to the unit, which is all that a comparison in dollars needs.
-    shares = debt_shares_up(state.debt.get(asset.name, 0), INDEX_ONE)
-    return DebtPosition(position, shares, INDEX_ONE, step.prices_wad[asset.name], asset.decimals)
+    shares, quote = debt_shares_up(state.debt.get(asset.name, 0), INDEX_ONE), step.quote(asset.name)
+    return DebtPosition(position, shares, INDEX_ONE, quote.debt_wad, asset.decimals, quote.status, quote.exchange_wad)
 
 
-def _terms(protocol: Protocol, minimum: int) -> Terms:
+def _terms(protocol: Protocol, minimum: int, *, is_covered: bool) -> Terms:
     return Terms(
         target_health_factor_wad=protocol.target_health_wad,
         bonus_floor_wad=protocol.bonus_floor_wad,
@@ -221,6 +238,7 @@ def _terms(protocol: Protocol, minimum: int) -> Terms:
         health_for_max_bonus_wad=protocol.health_for_max_bonus_wad,
         steepness_wad=protocol.steepness_wad,
         min_debt_value=minimum,
+        is_covered=is_covered,
     )
 
 

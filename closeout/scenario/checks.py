@@ -10,7 +10,16 @@ from closeout.model import MAX_COLLATERALS, MAX_DEBTS
 from closeout.yamlfile.decimals import to_units
 from closeout.yamlfile.problem import BadFile, dotted, one_of, shown
 
-from .schema import AssetModel, CloseOutModel, CollateralModel, MoveModel, ProtocolModel, ScenarioModel, StepModel
+from .schema import (
+    AssetModel,
+    CloseOutModel,
+    CollateralModel,
+    FeedModel,
+    MoveModel,
+    ProtocolModel,
+    ScenarioModel,
+    StepModel,
+)
 
 __all__ = ["check_collateral", "check_protocol", "check_scenario"]
 
@@ -117,6 +126,8 @@ def _check_steps(model: ScenarioModel) -> None:
         if account is not None and account not in model.accounts:
             expected = f"the name of an account: {one_of(list(model.accounts))}"
             raise BadFile(dotted((*path, "account")), shown(account), expected)
+        if isinstance(body, FeedModel):
+            _check_asset_name((*path, "asset"), body.asset, model.assets)
         if isinstance(body, MoveModel):
             _check_asset_name((*path, "asset"), body.asset, model.assets)
             _check_digits((*path, "amount"), body.amount, model.assets[body.asset])

@@ -23,6 +23,7 @@ from .world import (
     Move,
     MoveKind,
     Protocol,
+    SetFeed,
     SetPrices,
     Step,
     Wait,
@@ -77,6 +78,8 @@ def _step(step: StepModel, assets: Mapping[str, AssetModel]) -> Step:
         return CloseOut(body.account, body.collateral, body.debt, _wad(body.fill))
     if step.margin_call is not None:
         return MarginCall(step.margin_call.account)
+    if step.feed is not None:
+        return SetFeed(step.feed.asset, step.feed.status)
     if step.keeper is not None:
         return Keeper()
     for kind in _MOVES:
@@ -108,6 +111,8 @@ def _protocol(model: ProtocolModel) -> Protocol:
         call_lifetime=max(PROTOCOL.call_lifetime, 2 * model.grace.period),
         backstop_delay=max(PROTOCOL.backstop_delay, model.grace.period),
         hard_floor_wad=_wad(model.grace.hard_floor),
+        abandon_after=PROTOCOL.abandon_after,
+        decay_period=PROTOCOL.decay_period,
     )
 
 

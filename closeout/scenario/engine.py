@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
-from .world import CloseOut, MarginCall, Move, World
+from .world import CloseOut, MarginCall, Move, SetFeed, World
 
 __all__ = ["AccountState", "CloseOutRecord", "Engine", "Outcome"]
 
@@ -87,9 +87,22 @@ class Engine(Protocol):
         """
 
     def begin_block(self, time: int, prices_wad: Mapping[str, int]) -> None:
-        """Moves the clock to `time` and republishes every feed there at its current price.
+        """Moves the clock to `time` and republishes every feed there that is fresh at its current price.
 
         `prices_wad` has all assets. What follows, until the next `begin_block`, happens and is read at this time.
+        """
+
+    def poke(self) -> None:
+        """Has the router record of every asset what it would: a good price, that there is none, or that it is back.
+
+        After `begin_block`, in its block, in scenarios whose feeds are not always fresh; never called in others.
+        """
+
+    def set_feed(self, step: SetFeed) -> None:
+        """What becomes of a feed, at once and until told otherwise.
+
+        Stale: it stands at what was last published, always past its heartbeat and within its hard limit. Dead: it
+        answers nothing. Fresh: published at its current price.
         """
 
     def act(self, step: Move | MarginCall) -> Outcome:

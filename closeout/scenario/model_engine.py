@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -12,19 +13,22 @@ from closeout.model import (
     MAX_UINT256,
     PENALTY_SPLITTER,
     AccountId,
+    Answer,
     AssetParameters,
     CloseOutRequest,
     CloseOutResult,
     ModelRevert,
     ProtocolParameters,
+    Quote,
     RateParameters,
+    RouterRecord,
     Vault,
     mul_div_down,
 )
 from closeout.units import WAD
 
 from .engine import AccountState, CloseOutRecord, Outcome
-from .world import Account, Asset, CloseOut, MarginCall, Move, Protocol, World
+from .world import Account, Asset, CloseOut, FeedStatus, MarginCall, Move, Protocol, SetFeed, World
 
 __all__ = ["ModelEngine", "protocol_parameters"]
 
@@ -80,6 +84,38 @@ def _account_id(account: Account) -> AccountId:
     return AccountId(f"owner {account.owner}", account.index)
 
 
+@dataclass(slots=True)
+class _Feed:
+    """A feed, its adapter and what the router keeps of it. `price_wad`: last published."""
+
+    price_wad: int
+    record: RouterRecord
+    status: FeedStatus = "fresh"
+
+    @classmethod
+    def of(cls, asset: Asset, protocol: Protocol) -> _Feed:
+        times = {"abandon_after": protocol.abandon_after, "decay_period": protocol.decay_period}
+        return cls(asset.price_wad, RouterRecord(asset.price_wad, _OPENED_AT, **times))
+
+    @property
+    def is_fresh(self) -> bool:
+        return self.status == "fresh"
+
+    @property
+    def answer(self) -> Answer | None:
+        """What its adapter says. A stale price is in doubt from end to end at the same figure."""
+        price = self.price_wad
+        answers = {"fresh": Answer.fresh(price), "stale": Answer.degraded(price, price, price), "dead": None}
+        return answers[self.status]
+
+    def quote(self, now: int) -> Quote:
+        return self.record.quote(self.answer, now)
+
+    def poke(self, now: int) -> None:
+        with suppress(ModelRevert):
+            self.record.poke(self.answer, now)
+
+
 class ModelEngine:
     """Plays a scenario on the twin Vault. Implements `Engine`."""
 
@@ -92,6 +128,7 @@ class ModelEngine:
         self._names: list[str] = []
         self._accounts: dict[str, AccountId] = {}
         self._prices: dict[str, int] = {}
+        self._feeds: dict[str, _Feed] = {}
         self._held: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
 
     def __enter__(self) -> Self:
@@ -109,6 +146,7 @@ class ModelEngine:
         self._vault, self._world = vault, world
         self._names = list(world.assets)
         self._prices = {name: asset.price_wad for name, asset in world.assets.items()}
+        self._feeds = {name: _Feed.of(asset, world.protocol) for name, asset in world.assets.items()}
         for name, asset in world.assets.items():
             asset_id = self._ids[name] = vault.list_asset(_asset_parameters(asset), asset.price_wad)
             if asset.supply_units:
@@ -129,9 +167,31 @@ class ModelEngine:
         vault = self._open_vault
         vault.advance_to(_OPENED_AT + time)
         for name, price in prices_wad.items():
-            if self._prices[name] != price:
+            feed = self._feeds[name]
+            if not feed.is_fresh:
+                vault.set_quote(self._ids[name], feed.quote(vault.now))
+            elif feed.price_wad != price:
+                feed.price_wad = price
                 vault.set_price(self._ids[name], price)
-                self._prices[name] = price
+        self._prices = dict(prices_wad)
+
+    def poke(self) -> None:
+        """See `Engine`."""
+        for name, feed in self._feeds.items():
+            feed.poke(self._open_vault.now)
+            self._show(name)
+
+    def set_feed(self, step: SetFeed) -> None:
+        """See `Engine`."""
+        feed = self._feeds[step.asset]
+        feed.status = step.status
+        if feed.is_fresh:
+            feed.price_wad = self._prices[step.asset]
+        self._show(step.asset)
+
+    def _show(self, name: str) -> None:
+        vault = self._open_vault
+        vault.set_quote(self._ids[name], self._feeds[name].quote(vault.now))
 
     def act(self, step: Move | MarginCall) -> Outcome:
         """See `Engine`."""

@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
+from closeout.model import Quote
 from closeout.units import WAD
 
 from .engine import AccountState, CloseOutRecord, Engine
 from .result import ScenarioResult, StepRecord, summarise
-from .world import CloseOut, Keeper, MarginCall, Move, PricePath, Scenario, SetPrices, Step, Wait
+from .world import CloseOut, Keeper, MarginCall, Move, PricePath, Scenario, SetFeed, SetPrices, Step, Wait
 
 __all__ = ["Progress", "play"]
 
@@ -43,7 +44,9 @@ class _Player:
         self._progress = progress
         self._clock = 0
         self._prices: Mapping[str, int] = {name: asset.price_wad for name, asset in scenario.world.assets.items()}
+        self._quotes: Mapping[str, Quote] = {}
         self._records: list[StepRecord] = []
+        self._has_feed_steps = scenario.has_feed_steps
         path = scenario.price_path
         self._total = len(scenario.steps) + (len(path.rows) if path else 0)
 
@@ -62,13 +65,16 @@ class _Player:
         self._clock += step.seconds if isinstance(step, Wait) else 1
         if isinstance(step, SetPrices):
             self._prices = {**self._prices, **step.prices_wad}
-        self._engine.begin_block(self._clock, self._prices)
+        self._begin_block(self._clock)
 
         error: str | None = None
         close_outs: list[CloseOutRecord] = []
         match step:
             case Wait() | SetPrices():
                 pass
+            case SetFeed():
+                self._engine.set_feed(step)
+                self._quotes = self._with_feed(step)
             case Move() | MarginCall():
                 error = self._engine.act(step).error
             case CloseOut():
@@ -88,16 +94,31 @@ class _Player:
         for time, row in zip(path.times, path.rows, strict=True):
             row_time = start + time - path.times[0]
             self._prices = {**self._prices, **dict(zip(path.assets, row, strict=True))}
-            self._engine.begin_block(row_time, self._prices)
+            self._begin_block(row_time)
             self._clock = row_time
             close_outs: list[CloseOutRecord] = []
             if path.with_keeper:
                 self._clock = row_time + KEEPER_DELAY
-                self._engine.begin_block(self._clock, self._prices)
+                self._begin_block(self._clock)
                 accounts, close_outs = self._run_keeper()
             else:
                 accounts = self._engine.accounts()
             self._record("price_path", row_time, accounts, close_outs=close_outs)
+
+    def _with_feed(self, step: SetFeed) -> Mapping[str, Quote]:
+        """What feeds that are not fresh say: they stand at what they said last."""
+        others = {name: quote for name, quote in self._quotes.items() if name != step.asset}
+        if step.status == "fresh":
+            return others
+        known = self._quotes.get(step.asset)
+        price = known.debt_wad if known else self._prices[step.asset]
+        stands = Quote.degraded(price, price, price) if step.status == "stale" else Quote.missing(price)
+        return {**others, step.asset: stands}
+
+    def _begin_block(self, time: int) -> None:
+        self._engine.begin_block(time, self._prices)
+        if self._has_feed_steps:
+            self._engine.poke()
 
     def _run_keeper(self) -> tuple[Mapping[str, AccountState], list[CloseOutRecord]]:
         accounts = self._engine.accounts()
@@ -128,7 +149,8 @@ class _Player:
         error: str | None = None,
         close_outs: list[CloseOutRecord] | None = None,
     ) -> None:
-        record = StepRecord(len(self._records), kind, time, error, self._prices, accounts, tuple(close_outs or ()))
+        done = tuple(close_outs or ())
+        record = StepRecord(len(self._records), kind, time, error, self._prices, accounts, done, self._quotes)
         self._records.append(record)
         if self._progress is not None:
             self._progress(len(self._records), self._total, record)

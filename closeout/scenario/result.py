@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from closeout.model import Quote
 from closeout.units import WAD_DECIMALS, format_units
 from closeout.yamlfile.decimals import format_wad
 
@@ -19,7 +20,10 @@ __all__ = ["ScenarioResult", "StepRecord", "Summary", "summarise", "token_value"
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One step, or one row of a price path, and the state after it. Prices WAD."""
+    """One step, or one row of a price path, and the state after it. Prices WAD.
+
+    `quotes`: what the feeds said of those prices that were not fresh.
+    """
 
     index: int
     kind: str
@@ -28,6 +32,11 @@ class StepRecord:
     prices_wad: Mapping[str, int]
     accounts: Mapping[str, AccountState]
     close_outs: tuple[CloseOutRecord, ...]
+    quotes: Mapping[str, Quote] = field(default_factory=dict)
+
+    def quote(self, asset: str) -> Quote:
+        """What the protocol knew of a price; without one, what the feed said last."""
+        return self.quotes.get(asset) or Quote.fresh(self.prices_wad[asset])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Relations between keys are checked in `checks`, amounts become the chain's integ
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
@@ -32,6 +32,7 @@ __all__ = [
     "BorrowModel",
     "CloseOutModel",
     "CollateralModel",
+    "FeedModel",
     "GraceModel",
     "MoveModel",
     "PricePathModel",
@@ -213,6 +214,13 @@ class MarginCallModel(Strict):
     account: Name
 
 
+class FeedModel(Strict):
+    """What becomes of an asset's feed from here on."""
+
+    asset: Name
+    status: Literal["stale", "dead", "fresh"]
+
+
 class KeeperModel(Strict):
     """The keeper closes out what it can. No keys."""
 
@@ -228,9 +236,8 @@ class StepModel(Strict):
     borrow: MoveModel | None = None
     repay: MoveModel | None = None
     margin_call: MarginCallModel | None = None
+    feed: FeedModel | None = None
     keeper: Annotated[KeeperModel | None, BeforeValidator(none_as_empty)] = None
-
-    NOT_YET: ClassVar[tuple[str, ...]] = ("feed",)
 
     @model_validator(mode="before")
     @classmethod
@@ -238,9 +245,6 @@ class StepModel(Strict):
         expected = f"exactly one key of {', '.join(cls.model_fields)}"
         if not isinstance(data, dict):
             raise refusal(data, f"a mapping with {expected}")
-        for key in cls.NOT_YET:
-            if key in data:
-                raise refusal(data[key], f"no {key} step: not supported yet", key, f"a {key} step")
         if len(data) != 1:
             raise refusal(data, expected, found=f"{len(data)} keys ({', '.join(map(str, data)) or 'none'})")
         key, value = next(iter(data.items()))

@@ -16,6 +16,7 @@ __all__ = [
     "Borrowing",
     "CloseOut",
     "Collateral",
+    "FeedStatus",
     "Keeper",
     "MarginCall",
     "Move",
@@ -23,6 +24,7 @@ __all__ = [
     "PricePath",
     "Protocol",
     "Scenario",
+    "SetFeed",
     "SetPrices",
     "Step",
     "Wait",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 MoveKind = Literal["deposit", "withdraw", "borrow", "repay"]
+FeedStatus = Literal["fresh", "stale", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class Protocol:
     call_lifetime: int
     backstop_delay: int
     hard_floor_wad: int
+    abandon_after: int
+    decay_period: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +165,22 @@ class MarginCall:
 
 
 @dataclass(frozen=True, slots=True)
+class SetFeed:
+    """What becomes of an asset's feed: it is published no more and stands still, or answers nothing, or is back."""
+
+    asset: str
+    status: FeedStatus
+    kind: Literal["feed"] = field(default="feed", init=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Keeper:
     """The keeper acts until it finds nothing left to do."""
 
     kind: Literal["keeper"] = field(default="keeper", init=False)
 
 
-Step = Wait | SetPrices | CloseOut | Move | MarginCall | Keeper
+Step = Wait | SetPrices | SetFeed | CloseOut | Move | MarginCall | Keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +202,8 @@ class Scenario:
     world: World
     steps: tuple[Step, ...]
     price_path: PricePath | None
+
+    @property
+    def has_feed_steps(self) -> bool:
+        """Whether a price is ever anything but fresh, so that what was recorded of it matters."""
+        return any(isinstance(step, SetFeed) for step in self.steps)

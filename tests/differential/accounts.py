@@ -1,14 +1,15 @@
-"""The accounts that engine, model and exact fractions are asked about: random worlds, and owners who opted in."""
+"""The accounts that engine, model and exact fractions are asked about: random worlds, prices in doubt, opt-ins."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from closeout.model import Plan, Snapshot, Terms, plan_close_out
+from closeout.model import Decided, Plan, Snapshot, Terms, plan_close_out, take_decided
 from closeout.units import WAD
 from tests.differential import exact
 from tests.differential.sizes import seeded
+from tests.doubts import make_doubtful_world
 from tests.worlds import AIMS, World, make_world
 
 SMALLEST_VALUE = Fraction(1, 10**27)
@@ -28,13 +29,17 @@ class Case:
     def model(self) -> Plan:
         return plan_close_out(self.snapshot, self.terms)
 
+    def decided(self) -> Decided:
+        world = self.world
+        return take_decided(world.collaterals, world.debts, world.collateral_set, world.debt_set)
+
     def verdict(self) -> exact.Verdict:
         """What the specification says, in exact fractions."""
         holdings = {n: held for n, held in self.world.exact_holdings().items() if held.value >= SMALLEST_VALUE}
         rules, request = self.world.exact_rules(), self.world.exact_request()
         if self.penalty_wad:
             return _deleveraged(self, holdings, rules, request)
-        return exact.close_out(holdings, self.world.exact_debts(), rules, request)
+        return exact.close_out(holdings, self.world.exact_debts(), rules, request, self.world.exact_doubts())
 
 
 def _deleveraged(
@@ -63,6 +68,12 @@ def _with_health(world: World, health_wad: int) -> World:
 def ordinary(number: int) -> Case:
     """A liquidation, of any aim in turn."""
     world = make_world(seeded("engine", number), AIMS[number % len(AIMS)])
+    return Case(number, world, world.snapshot(), world.terms())
+
+
+def doubtful(number: int) -> Case:
+    """A liquidation of an account whose prices are degraded or missing, some or all; of volatile collateral."""
+    world = make_doubtful_world(seeded("doubt", number), AIMS[number % len(AIMS)])
     return Case(number, world, world.snapshot(), world.terms())
 
 

@@ -1,7 +1,7 @@
 """LiquidationEngine against the reference model, to the unit, and both against the specification in exact fractions.
 
 Thousands of random accounts: every regime and both sides of every border, sets, fills, dust, size buckets, backstop,
-steep curves, owners who opted in.
+steep curves, prices degraded and missing, owners who opted in.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import pytest
 
 from closeout.model import ModelRevert, Plan, Regime
 from closeout.units import RAY, WAD
-from tests.differential.accounts import Case, opted_in, ordinary
+from tests.differential.accounts import Case, doubtful, opted_in, ordinary
 from tests.differential.batches import Answer, Refusal, ask_engine
 from tests.differential.sizes import least, sized
 from tests.support.node import Deployed, Node
 
 LIQUIDATIONS = sized(12_000)
+IN_DOUBT = sized(6_000)
 DELEVERAGES = sized(2_500)
 RELATIVE = Fraction(1, 10**12)
 ROUNDING = Fraction(1000, RAY)
@@ -48,8 +49,12 @@ def said_by_the_model(case: Case) -> Plan | Refusal:
 
 @pytest.fixture(scope="module")
 def told(engine_harness: Deployed, engine: Deployed) -> list[Told]:
-    """Every case but those with a set without value: the Vault refuses these before it asks the engine."""
-    cases = [*map(ordinary, range(LIQUIDATIONS)), *map(opted_in, range(DELEVERAGES))]
+    """Every case but those that the Vault refuses before it asks the engine: a set without value, or an account that is
+    unhealthy at exchange prices only.
+    """
+    liquidations = [*map(ordinary, range(LIQUIDATIONS)), *map(doubtful, range(IN_DOUBT))]
+    cases = [case for case in liquidations if not case.world.quotes or case.world.deciding_health_wad() < WAD]
+    cases += map(opted_in, range(DELEVERAGES))
     asked = [case for case in cases if case.snapshot.set_collateral_value and case.snapshot.set_debt_value]
     answers = ask_engine(engine_harness, engine, [(case.snapshot, case.terms) for case in asked])
     return [Told(case, said_by_the_model(case), answer) for case, answer in zip(asked, answers, strict=True)]
@@ -91,6 +96,14 @@ def test_accounts_compared__cover_every_regime_and_every_refusal(told: list[Told
         "opted in capped": 300,
         "opted in SetSellsTooMuch": 100,
         "opted in PenaltyBelowFloor": 40,
+        "throttled restorative": 300,
+        "throttled capped": 150,
+        "throttled terminal": 800,
+        "covered": 200,
+        "without a price restorative": 150,
+        "without a price capped": 60,
+        "without a price PenaltyBelowFloor": 60,
+        "raised target": 200,
     }
     for label, count in wanted.items():
         assert seen[label] >= least(count), f"{label}: {dict(seen)}"
@@ -98,9 +111,12 @@ def test_accounts_compared__cover_every_regime_and_every_refusal(told: list[Told
 
 def _labels(one: Told) -> list[str]:
     case, plan = one.case, one.plan
-    prefix = "opted in " if case.penalty_wad else ""
+    snapshot = case.snapshot
+    is_unpriced = snapshot.priced_collateral_value < snapshot.collateral_value
+    kinds = {"opted in ": case.penalty_wad, "throttled ": case.world.is_throttled, "without a price ": is_unpriced}
+    prefixes = [prefix for prefix, holds in kinds.items() if holds] or [""]
     if plan is None:
-        return [prefix + one.model.name] if isinstance(one.model, Refusal) else []
+        return [prefix + one.model.name for prefix in prefixes] if isinstance(one.model, Refusal) else []
     left = case.snapshot.debt_value - plan.repaid_value
     is_solvent = plan.regime is not Regime.TERMINAL
     told_of = {
@@ -112,8 +128,12 @@ def _labels(one: Told) -> list[str]:
         "below the smallest debt": case.snapshot.debt_value < case.terms.min_debt_value,
         "leaves the smallest debt": is_solvent and 0 < left == case.terms.min_debt_value,
         "closes all": left == 0,
+        "covered": not is_solvent and case.terms.is_covered,
+        "raised target": not case.penalty_wad
+        and case.terms.target_health_factor_wad > case.world.protocol.target_health_factor_wad,
     }
-    return [prefix + plan.regime.name.lower(), *(label for label, holds in told_of.items() if holds)]
+    regimes = [prefix + plan.regime.name.lower() for prefix in prefixes]
+    return [*regimes, *(label for label, holds in told_of.items() if holds)]
 
 
 def test_vault__accepts_every_plan_of_the_engine(told: list[Told]) -> None:

@@ -20,7 +20,7 @@ SECONDS = "a number of seconds in [0, 1000000000], without decimals"
 DECIMALS = "a number of decimals in [0, 27], without decimals"
 NAME = "a name of 1 to 64 printable characters"
 ASSETS = "one of WETH, WBTC, USDC, GUSD"
-STEPS = "wait, prices, close_out, deposit, withdraw, borrow, repay, margin_call, keeper"
+STEPS = "wait, prices, close_out, deposit, withdraw, borrow, repay, margin_call, feed, keeper"
 NO_SET = "a list with at least one asset (leave the key out for all)"
 
 
@@ -333,9 +333,21 @@ CASES: dict[str, tuple[Change, str]] = {
         step(keeper={"account": "careful"}),
         'steps[0].keeper.account: found an unknown key (with "careful"), expected no key',
     ),
-    "feed not supported yet": (
-        step(feed={"asset": "WETH", "status": "stale"}),
-        "steps[0].feed: found a feed step, expected no feed step: not supported yet",
+    "feed of an unknown asset": (
+        step(feed={"asset": "WETJ", "status": "stale"}),
+        'steps[0].feed.asset: found unknown asset "WETJ", expected one of WETH, WBTC, USDC, GUSD',
+    ),
+    "feed with an unknown status": (
+        step(feed={"asset": "WETH", "status": "slow"}),
+        'steps[0].feed.status: found "slow", expected stale, dead or fresh',
+    ),
+    "feed without a status": (
+        step(feed={"asset": "WETH"}),
+        "steps[0].feed.status: found nothing, expected stale, dead or fresh",
+    ),
+    "feed with a price": (
+        step(feed={"asset": "WETH", "status": "dead", "price": "5"}),
+        "steps[0].feed.price: found an unknown key (with 5), expected one of asset, status",
     ),
     # price path
     "path without columns": (

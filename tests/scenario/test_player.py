@@ -20,7 +20,7 @@ from closeout.scenario import (
     World,
     play,
 )
-from closeout.scenario.world import CloseOut, MarginCall, Move
+from closeout.scenario.world import CloseOut, MarginCall, Move, SetFeed
 
 Tree = dict[str, Any]
 Played = Callable[..., ScenarioResult]
@@ -51,6 +51,12 @@ class ScriptedEngine:
 
     def begin_block(self, time: int, prices_wad: Mapping[str, int]) -> None:
         self.calls.append(("begin", time, prices_wad["WETH"] // WAD))
+
+    def poke(self) -> None:
+        self.calls.append(("poke",))
+
+    def set_feed(self, step: SetFeed) -> None:
+        self.calls.append(("feed", step.asset, step.status))
 
     def act(self, step: Move | MarginCall) -> Outcome:
         self.calls.append(("act", step.kind))
