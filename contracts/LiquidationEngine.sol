@@ -46,7 +46,7 @@ contract LiquidationEngine is ILiquidationEngine {
         bool isWhole = account.setCollateralValue == account.pricedCollateralValue;
         if (!isWhole) incentive = _incentiveOfSet(account, terms, fraction, whole);
         bool isAllPriced = account.pricedCollateralValue == account.collateralValue;
-        if (!isAllPriced) _keepHealth(account, health, incentive);
+        if (!isAllPriced) _keepHealth(account, health, incentive, terms.bonusFloorWad);
         if (!isWhole || !isAllPriced) _requireAdmitted(account, terms, health, whole, incentive, isWhole);
 
         return _planSolvent(account, terms, regime, incentive);
@@ -97,12 +97,16 @@ contract LiquidationEngine is ILiquidationEngine {
 
     /// @dev Collateral without a price stays behind. Where it is the weaker part, what can be taken weighs more than the account does,
     /// and a smaller penalty keeps the health factor where it is.
-    function _keepHealth(Snapshot calldata account, uint256 health, Incentive memory incentive) private pure {
+    function _keepHealth(Snapshot calldata account, uint256 health, Incentive memory incentive, uint256 floor)
+        private
+        pure
+    {
         uint256 tau = (account.setWeightedCollateral * WAD_PER_BPS).divUp(account.setCollateralValue);
         uint256 most = tau == 0 ? type(uint256).max : health * WAD / tau;
         if (incentive.beta + WAD <= most) return;
-        (incentive.p, incentive.q) = (most, WAD);
-        incentive.beta = most.zeroFloorSub(WAD);
+        // nobody pays more than he gets
+        if (most < WAD) revert PenaltyBelowFloor(0, floor);
+        (incentive.p, incentive.q, incentive.beta) = (most, WAD, most - WAD);
     }
 
     /// @dev A set sells no more than the whole account would, and pays at least the smallest penalty.

@@ -20,6 +20,7 @@ from closeout.chain.parameters import (
     CollateralParameters,
     CurveParameters,
     LimitParameters,
+    OracleParameters,
     PenaltyWeights,
     PriceSource,
     ProtocolParameters,
@@ -383,6 +384,7 @@ def _parameters(protocol: WorldProtocol) -> ProtocolParameters:
             burn=protocol.burn_weight_wad,
         ),
         treasury=_actor("treasury"),
+        oracles=OracleParameters(abandon_after=protocol.abandon_after, decay_period=protocol.decay_period),
     )
 
 

@@ -199,7 +199,7 @@ def plan_close_out(snapshot: Snapshot, terms: Terms) -> Plan:
 
     regime = regime_of(snapshot, whole_rate, floor)
     if regime is Regime.TERMINAL:
-        return _plan_terminal(snapshot, terms)
+        return _plan_in_doubt(snapshot, terms) if terms.is_covered else _plan_terminal(snapshot, terms)
 
     incentive = admit_set(snapshot, terms, incentive_of(snapshot, own_rate), incentive_of(snapshot, whole_rate))
     most = _without_dust(snapshot, terms, incentive, _largest(snapshot, terms, incentive))
@@ -215,7 +215,7 @@ def plan_close_out(snapshot: Snapshot, terms: Terms) -> Plan:
 
 
 def keep_covered(plan: Plan, snapshot: Snapshot, terms: Terms, decided: Decided) -> Plan:
-    """Section 5, "In doubt": short at exchange prices only, an account is closed out as far as it stays covered."""
+    """Short at exchange prices only, an account is closed out as far as it stays covered (section 5, "In doubt")."""
     if plan.regime is not Regime.TERMINAL or not terms.is_covered:
         return plan
     cost = mul_div_up(plan.seized_value, decided.set_collateral_value, snapshot.set_collateral_value) * WAD
@@ -299,5 +299,22 @@ def _plan_terminal(snapshot: Snapshot, terms: Terms) -> Plan:
         penalty_rate_wad=terms.bonus_floor_wad,
         repaid_value=repaid,
         seized_value=seized,
-        extinguished_value=repaid if terms.is_covered else extinguished,
+        extinguished_value=extinguished,
+    )
+
+
+def _plan_in_doubt(snapshot: Snapshot, terms: Terms) -> Plan:
+    """Short at exchange prices only: what balances allow, at the smallest penalty (section 5, "In doubt")."""
+    set_debt, factor = snapshot.set_debt_value, WAD + terms.bonus_floor_wad
+    seized = min(snapshot.set_collateral_value, mul_div_down(set_debt, factor, WAD))
+    repaid = min(set_debt, mul_div_up(seized, WAD, factor))
+    if terms.fill_wad < WAD:
+        seized = mul_div_down(seized, terms.fill_wad, WAD)
+        repaid = mul_div_up(repaid, terms.fill_wad, WAD)
+    return Plan(
+        regime=Regime.TERMINAL,
+        penalty_rate_wad=terms.bonus_floor_wad,
+        repaid_value=repaid,
+        seized_value=seized,
+        extinguished_value=repaid,
     )

@@ -216,23 +216,12 @@ def _close_out(
     whole_b, set_b = _basket(sets.priced, part, floor), _basket(sets.seizable, part, floor)
     surplus = value / debt - 1
     if compare.is_less(1 + surplus, 1 + floor):
-        terminal = _terminal(value, debt, set_value, set_debt, rules, request, health, compare)
-        cover = decided_value - (1 + floor) * decided_debt
         if compare.is_less(decided_value, (1 + floor) * decided_debt):
-            return terminal
-        # in doubt nothing is written off, and the account stays covered
-        cost = terminal.seized_part * sum((collaterals[n].value for n in sets.seizable), Fraction(0))
-        relief = (1 + floor) * terminal.repaid_part * sum((debts[n] for n in sets.repayable), Fraction(0))
-        part = cover / (cost - relief) if cost > relief + cover else ONE
-        return replace(
-            terminal,
-            repaid=terminal.repaid * part,
-            seized=terminal.seized * part,
-            extinguished=terminal.repaid * part,
-            seized_part=terminal.seized_part * part,
-            repaid_part=terminal.repaid_part * part,
-            extinguished_part=terminal.repaid_part * part,
-        )
+            return _terminal(value, debt, set_value, set_debt, rules, request, health, compare)
+        cover = decided_value - (1 + floor) * decided_debt
+        set_decided = sum((collaterals[n].value for n in sets.seizable), Fraction(0))
+        owed_decided = sum((debts[n] for n in sets.repayable), Fraction(0))
+        return _in_doubt(set_value, set_debt, set_decided, owed_decided, cover, floor, request, health, compare)
     regime = "restorative" if compare.is_less(1 + whole_b, 1 + surplus) else "capped"
 
     beta = max(floor, min(set_b, surplus))
@@ -348,4 +337,37 @@ def _terminal(
         seized_part=repaid * factor / set_value,
         repaid_part=repaid / set_debt,
         extinguished_part=extinguished / set_debt,
+    )
+
+
+def _in_doubt(
+    set_value: Fraction,
+    set_debt: Fraction,
+    set_decided: Fraction,
+    owed_decided: Fraction,
+    cover: Fraction,
+    floor: Fraction,
+    request: Request,
+    health: Fraction,
+    compare: _Comparisons,
+) -> Verdict:
+    """Short at exchange prices only: nothing is written off, and the account stays covered at the others."""
+    largest = min(set_debt, set_value / (1 + floor))
+    repaid = largest * request.fill
+    cost = repaid * (1 + floor) / set_value * set_decided - (1 + floor) * repaid / set_debt * owed_decided
+    if cost > cover:
+        repaid *= cover / cost
+    return Verdict(
+        refusal=None,
+        margin=compare.margin,
+        regime="terminal",
+        health=health,
+        beta=floor,
+        largest=largest,
+        repaid=repaid,
+        seized=repaid * (1 + floor),
+        extinguished=repaid,
+        seized_part=repaid * (1 + floor) / set_value,
+        repaid_part=repaid / set_debt,
+        extinguished_part=repaid / set_debt,
     )

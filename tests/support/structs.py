@@ -11,9 +11,6 @@ from tests.support.node import Node
 
 __all__ = ["in_words"]
 
-# the engine's names before it knew of collateral without a price
-_FORMER = {"bonus_weighted_collateral": "priced_bonus_weighted_collateral"}
-
 
 def in_words(node: Node, value: Snapshot | Terms) -> tuple[int | bool, ...]:
     """What `LiquidationEngine.plan` takes for it."""
@@ -25,5 +22,4 @@ def _fields(node: Node, kind: type) -> tuple[str, ...]:
     [plan] = [entry for entry in node.artifacts["LiquidationEngine"].abi if entry.get("name") == "plan"]
     given: list[dict[str, Any]] = plan["inputs"]
     [struct] = [part for part in given if part["internalType"] == f"struct {kind.__name__}"]
-    names = [re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", part["name"]) for part in struct["components"]]
-    return tuple(_FORMER.get(name, name) for name in names)
+    return tuple(re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", part["name"]) for part in struct["components"])
