@@ -33,8 +33,8 @@ from closeout.units import WAD
 
 __all__ = ["Plan", "PlannerSettings", "Situation", "plan"]
 
-# Of the largest close-out, to see what the pools charge for a little and for more of it.
-LITTLE, MORE = WAD // 20, WAD // 6
+# Of the largest close-out, from more to less, until the pools carry one at a profit: each a quarter of the one before.
+LADDER = tuple(WAD // 4**n for n in range(1, 7))
 # Price impact and fees below this part of the penalty leave little to gain by a smaller fill or set.
 GOOD_ENOUGH = WAD // 4
 MOST_SETS = 8
@@ -237,13 +237,23 @@ class _Planner:
         if WAD in quoted and (self._is_good(quoted[WAD].intent) or quoted[WAD].intent.action is Action.MARGIN_CALL):
             return quoted[WAD]
         if why is None or self._may_do_in_part(why):
-            for fill in (LITTLE, MORE):
-                self._try(account, collaterals, debts, fill, quoted)
+            self._descend(account, collaterals, debts, quoted)
             for fill in self._promising(quoted):
                 self._try(account, collaterals, debts, fill, quoted)
         if not quoted:
             raise why or _Unfit(Reason.REFUSED)
         return max(quoted.values(), key=lambda option: option.intent.expected_profit_wad)
+
+    def _descend(
+        self, account: Account, collaterals: frozenset[int], debts: frozenset[int], quoted: dict[int, _Option]
+    ) -> None:
+        """Smaller and smaller fills until two are quoted that the pools carry, or gas eats the penalty."""
+        for fill in LADDER:
+            unfit = self._try(account, collaterals, debts, fill, quoted)
+            if unfit is not None and not self._may_do_in_part(unfit):
+                return
+            if len(quoted) >= 2:
+                return
 
     def _try(
         self,
@@ -270,7 +280,7 @@ class _Planner:
     def _promising(self, quoted: Mapping[int, _Option]) -> list[int]:
         """Where the profit is largest by what two fills cost, and half and twice of that."""
         if len(quoted) < 2:
-            return [fill // 3 for fill in quoted]
+            return [part for fill in quoted for part in (fill // 2, 2 * fill) if part < WAD]
         (less, first), (more, second) = sorted(quoted.items())[:2]
         unit_less, unit_more = (
             option.intent.expected_slippage_wad * WAD // fill for fill, option in ((less, first), (more, second))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
-from math import isqrt
 from typing import Any
 
 import pytest
@@ -14,28 +12,14 @@ from closeout.errors import NodeError
 from closeout.keeper.brain import BrainSettings, Keeper
 from closeout.keeper.fakes import VAULT, FakeReader
 from closeout.keeper.planner import PlannerSettings
-from closeout.keeper.pools import MAX_TICK, tick_at
-from closeout.keeper.ports import Block, Confirmation, Decision, PoolState, Price, PriceStatus, Reason
+from closeout.keeper.ports import Block, Confirmation, Decision, Price, PriceStatus, Reason
 from closeout.keeper.store import Store
 from closeout.keeper.watchlist import WatchList
 from closeout.model import debt_units_up, take_snapshot
 from tests.keeper.markets import CONFIGURATION, DAI, NOW, PRICES, USDC, WETH, shares, token, valuation, wad
+from tests.keeper.pools import full_range
 
 SAFE, RISKY, OTHER = ((0xBEEF + n) << 96 for n in range(3))
-
-
-def pool(first: int, second: int, prices: Sequence[Price], depth: int = 50_000_000, fee: int = 3_000) -> PoolState:
-    """Full range, so many dollars on each side, at these prices."""
-    spacing = {500: 10, 3_000: 60}[fee]
-    assets = CONFIGURATION.assets
-    units = {n: depth * 10 ** (18 + assets[n].parameters.decimals) // prices[n].exchange_wad for n in (first, second)}
-    ratio = Fraction(units[second], units[first])
-    price = isqrt(ratio.numerator * 2**192 // ratio.denominator)
-    liquidity, widest = isqrt(units[first] * units[second]), MAX_TICK // spacing * spacing
-    ticks = {-widest: liquidity, widest: -liquidity}
-    address = f"0x{first:020x}{second:020x}"
-    known = (-2 * MAX_TICK, 2 * MAX_TICK)
-    return PoolState(address, token(first), token(second), fee, spacing, price, tick_at(price), liquidity, ticks, known)
 
 
 class Chain(FakeReader):
@@ -93,7 +77,7 @@ def at_price(weth: int) -> list[Price]:
 def chain() -> Chain:
     """Two accounts at 2 000 USD a WETH, one of them near the margin; pools at the prices to come."""
     chain = Chain()
-    chain.pool_states = (pool(WETH, USDC, at_price(1_500)), pool(WETH, DAI, at_price(1_500)))
+    chain.pool_states = (full_range(WETH, USDC, at_price(1_500)), full_range(WETH, DAI, at_price(1_500)))
     chain.mine([*opened(SAFE, 10, 5_000), *opened(RISKY, 10, 13_000)], at_price(2_000))
     return chain
 
