@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from closeout.chain.abi import ContractAbi
 from closeout.errors import CloseoutError
 from closeout.units import format_units
 
@@ -193,7 +194,7 @@ def _rehearse(
 ) -> tuple[Sequence[Done], Verification | None]:
     """What is left of the plan, done on a fork; and, of a whole deployment, what verification says there."""
     with fork_of(session.uri, session.config.content.network.chain_id) as fork:
-        sender = ForkSender(fork.rpc, deployer)
+        sender = ForkSender(fork.rpc, deployer, ContractAbi(*session.artifacts.values()))
         reader = Reader(fork.rpc, session.artifacts)
         ensure_proxy(sender)
         done = execute(plan, sender, Effects(reader, plan), confirmations=0)
@@ -257,4 +258,4 @@ def _execute(session: Session, plan: Plan, sender: Sender) -> Sequence[Done]:
 def _sender(session: Session, signer: Signer, command: str, plan: Plan, patience: Patience) -> Sender:
     chain_id = session.config.content.network.chain_id
     journal = Journal(session.journal_file(command), plan=plan.digest, chain_id=chain_id)
-    return Sender(session.rpc, signer, journal, chain_id, patience)
+    return Sender(session.rpc, signer, journal, chain_id, patience, ContractAbi(*session.artifacts.values()))

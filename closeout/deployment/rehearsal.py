@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from closeout.chain.abi import ContractAbi
 from closeout.chain.anvil import Anvil
 from closeout.chain.rpc import RpcError
 
 from .journal import Mined
 from .ports import Rpc
-from .sending import MOST_GAS, TransactionFailed
+from .sending import MOST_GAS, TransactionFailed, reason
 
 __all__ = ["ForkSender", "fork_of", "fork_options"]
 
@@ -32,8 +33,8 @@ def fork_options(uri: str) -> tuple[str, ...]:
 class ForkSender:
     """The `Sender` of a rehearsal: from any address without its key, a block per transaction."""
 
-    def __init__(self, rpc: Rpc, address: str) -> None:
-        self.address = address
+    def __init__(self, rpc: Rpc, address: str, errors: ContractAbi | None = None) -> None:
+        self.address, self._errors = address, errors
         self.rpc = rpc
         self.rpc.call("anvil_setBalance", address, RICH)
 
@@ -70,6 +71,6 @@ class ForkSender:
             try:
                 self.ask("eth_call", request, "latest")
             except RpcError as error:
-                raise TransactionFailed(f"{step}: would revert: {error} {error.data or ''}".rstrip()) from None
+                raise TransactionFailed(f"{step}: would revert ({reason(error, self._errors)})") from None
             raise TransactionFailed(f"{step}: would revert")
         return Mined(step, transaction, int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16))

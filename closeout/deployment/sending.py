@@ -11,13 +11,14 @@ from typing import Any, Self
 
 from eth_utils.crypto import keccak
 
+from closeout.chain.abi import ContractAbi
 from closeout.chain.rpc import RpcError
 from closeout.errors import CloseoutError, EnvironmentProblem, NodeError
 
 from .journal import Journal, Mined, Signed
 from .ports import Rpc, Signer
 
-__all__ = ["Patience", "PersistentRpc", "Sender", "TransactionFailed"]
+__all__ = ["Patience", "PersistentRpc", "Sender", "TransactionFailed", "reason"]
 
 # An estimate is for the state of now; the next block's may need a little more.
 GAS_MARGIN_PERCENT = 25
@@ -44,6 +45,12 @@ class Patience:
     # a transaction with a fee of its time is mined within a few blocks
     until_bump: float = 120.0
     bumps: int = 5
+
+
+def reason(error: RpcError, errors: ContractAbi | None) -> str:
+    """Why a call reverts: the contract's own error with its figures, where it is one of ours."""
+    revert = errors.decode_revert(error.data) if errors is not None else None
+    return f"{revert.name}{revert.arguments}" if revert is not None and revert.name else str(error)
 
 
 class PersistentRpc:
@@ -89,10 +96,16 @@ class Sender:
     """Sends for one signer, one transaction after another."""
 
     def __init__(
-        self, rpc: Rpc, signer: Signer, journal: Journal, chain_id: int, patience: Patience = Patience()
+        self,
+        rpc: Rpc,
+        signer: Signer,
+        journal: Journal,
+        chain_id: int,
+        patience: Patience,
+        errors: ContractAbi | None = None,
     ) -> None:
         self.rpc, self._signer, self._journal = PersistentRpc(rpc, patience), signer, journal
-        self._chain_id, self._patience = chain_id, patience
+        self._chain_id, self._patience, self._errors = chain_id, patience, errors
 
     def __enter__(self) -> Self:
         return self
@@ -161,7 +174,8 @@ class Sender:
         try:
             estimate = int(self.ask("eth_estimateGas", request), 16)
         except RpcError as error:
-            raise TransactionFailed(f"{step}: would revert ({error}); nothing was sent") from None
+            why = reason(error, self._errors)
+            raise TransactionFailed(f"{step}: would revert ({why}); nothing was sent") from None
         return min(estimate * (100 + GAS_MARGIN_PERCENT) // 100, MOST_GAS)
 
     def _fees(self) -> tuple[int, int]:

@@ -13,9 +13,14 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
+from closeout.config import NetworkConfig
 from closeout.toolchain.settings import ROOT
 from tests.support.networks import KeySigner, Testnet
 
+# Each start of Ape takes seconds: what a command does is looked at in this process, elsewhere.
+at_length = pytest.mark.skipif(
+    float(os.environ.get("CLOSEOUT_TEST_SIZE", "1")) <= 1, reason="a process per command: CLOSEOUT_TEST_SIZE=2 and up"
+)
 ALIAS, PASSPHRASE = "server", "a long passphrase"
 TIMEOUT = 240
 
@@ -23,8 +28,8 @@ TIMEOUT = 240
 class Shell:
     """A home of its own with one Ape account, and the commands run from it."""
 
-    def __init__(self, network: Testnet, home: Path, signer: KeySigner) -> None:
-        self.network, self.home, self.signer = network, home, signer
+    def __init__(self, network: Testnet, config: NetworkConfig, home: Path, signer: KeySigner) -> None:
+        self.network, self.config, self.home, self.signer = network, config, home, signer
         keys = home / ".ape/accounts"
         keys.mkdir(parents=True)
         keyfile = Account.encrypt(signer.key, PASSPHRASE, kdf="pbkdf2", iterations=1000)
@@ -40,19 +45,49 @@ class Shell:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         return kept | {"HOME": str(self.home), f"APE_ACCOUNTS_{ALIAS}_PASSPHRASE": PASSPHRASE}
 
-    def run(
-        self, name: str, *arguments: str, environment: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """To its end."""
+        return self.carry_out(self.command(name, *arguments), **environment)
+
+    def carry_out(self, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+        # a process takes seconds to start, which are minutes of this chain
+        self.network.publish_prices(self.config)
         return subprocess.run(
-            self.command(name, *arguments),
+            command,
             cwd=ROOT,
-            env=self.environment | (environment or {}),
+            env=self.environment | environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
             check=False,
         )
+
+    def run_until(self, sent: int, name: str, *arguments: str) -> None:
+        """Killed, with all its children, once the deployer's nonce is `sent`."""
+        self.network.publish_prices(self.config)
+        process = subprocess.Popen(
+            self.command(name, *arguments),
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + TIMEOUT
+        try:
+            while self.sent() < sent:
+                assert process.poll() is None, "it was done before it could be killed"
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def sent(self) -> int:
+        """Transactions of the deployer."""
+        return int(self.network.rpc.call("eth_getTransactionCount", self.signer.address, "latest"), 16)
 
     def options(self, config: str = "config/sepolia.yaml") -> tuple[str, ...]:
         return ("--config", config, "--deployments", str(self.records))
@@ -62,37 +97,17 @@ class Shell:
 
 
 @pytest.fixture
-def shell(network: Testnet, tmp_path: Path) -> Shell:
+def shell(network: Testnet, config: NetworkConfig, tmp_path: Path) -> Shell:
     if network.is_real:
         pytest.skip("the shipped file's reference prices are the local network's: FORK_URL tests run in this process")
     signer = KeySigner("server")
     network.fund(signer.address)
-    return Shell(network, tmp_path, signer)
-
-
-def nonce(shell: Shell) -> int:
-    return int(shell.network.rpc.call("eth_getTransactionCount", shell.signer.address, "latest"), 16)
+    return Shell(network, config, tmp_path, signer)
 
 
 def test_commands__from_deployment_to_drift__as_a_server_runs_them(shell: Shell, network: Testnet):
-    """Deploy, killed twice on the way; verify; hand over; propose nothing; drift; verify says so with status 1."""
-    for _ in range(2):
-        process = subprocess.Popen(
-            shell.command("deploy", *shell.options(), "--account", ALIAS, "--yes"),
-            cwd=ROOT,
-            env=shell.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        before, deadline = nonce(shell), time.monotonic() + TIMEOUT
-        while nonce(shell) < before + random.randint(2, 5):
-            assert process.poll() is None, "it was done before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """Deploy, killed on the way, and again; hand over; drift; verify says so with status 1."""
+    shell.run_until(random.randint(2, 12), "deploy", *shell.options(), "--account", ALIAS, "--yes")
     assert not (shell.records / "sepolia.json").exists()
 
     done = shell.deploy()
@@ -100,20 +115,14 @@ def test_commands__from_deployment_to_drift__as_a_server_runs_them(shell: Shell,
     assert "there already: deploy Authority" in done.stdout
     record = json.loads((shell.records / "sepolia.json").read_text())
     steps = len(record["contracts"]) + len(record["calls"])
-    assert nonce(shell) == steps
+    assert shell.sent() == steps
     assert PASSPHRASE not in done.stdout + done.stderr
-
-    verified = shell.run("verify", *shell.options())
-    assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert "compared, all as file and record say" in verified.stdout
 
     handed = shell.run("handover", *shell.options(), "--account", ALIAS, "--yes")
     assert handed.returncode == 0, handed.stdout + handed.stderr
     assert f"{shell.signer.address} holds no role and nothing that is scheduled" in handed.stdout
-
-    nothing = shell.run("propose", "config/sepolia.yaml", "--deployments", str(shell.records))
-    assert nothing.returncode == 0, nothing.stdout + nothing.stderr
-    assert "nothing to propose" in nothing.stdout
+    # it ends with a verification of its own
+    assert "compared, all as file and record say" in handed.stdout
 
     fund = next(item["address"] for item in record["contracts"] if item["contract"] == "InsuranceFund")
     network.rpc.call("anvil_setCode", fund, "0x00")
@@ -123,33 +132,43 @@ def test_commands__from_deployment_to_drift__as_a_server_runs_them(shell: Shell,
     assert drifted.stderr.strip().endswith("are not what they should be")
 
 
+@at_length
 def test_dry_run__needs_no_passphrase(shell: Shell):
     done = shell.run(
         "deploy", *shell.options(), "--account", ALIAS, "--dry-run", **{f"APE_ACCOUNTS_{ALIAS}_PASSPHRASE": ""}
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " gas at " in done.stdout
-    assert nonce(shell) == 0
+    assert shell.sent() == 0
 
 
 def test_bad_input__exits_2_with_one_line(shell: Shell, tmp_path: Path):
     text = (ROOT / "config/sepolia.yaml").read_text()
-    broken, other = tmp_path / "broken.yaml", tmp_path / "other.yaml"
+    broken = tmp_path / "broken.yaml"
     broken.write_text(text.replace("fee_share: 0.2 ", "fee_share: 0.7 "))
-    other.write_text(text.replace("chain_id: 11155111", "chain_id: 17000"))
-    for file, expected in (
-        (broken, f"{broken}: protocol.fee_share: found 0.7, expected a ratio in [0, 0.5], with at most 18 decimals"),
-        (other, f"{other}: network.chain_id: found 17000, expected what the node says, 11155111"),
-    ):
-        done = shell.run("deploy", *shell.options(str(file)), "--account", ALIAS, "--yes")
-        assert done.returncode == 2, done.stdout + done.stderr
-        assert done.stderr.strip().splitlines()[-1] == expected
+    done = shell.run("deploy", *shell.options(str(broken)), "--account", ALIAS, "--yes")
+    assert done.returncode == 2, done.stdout + done.stderr
+    expected = f"{broken}: protocol.fee_share: found 0.7, expected a ratio in [0, 0.5], with at most 18 decimals"
+    assert done.stderr.strip().splitlines()[-1] == expected
+    assert shell.sent() == 0
+
+
+@at_length
+def test_unknown_account__exits_2_with_one_line(shell: Shell):
     unknown = shell.run("deploy", *shell.options(), "--account", "nobody", "--yes")
     assert unknown.returncode == 2
     assert "--account: found 'nobody', expected an account" in unknown.stderr
-    assert nonce(shell) == 0
 
 
+@at_length
+def test_propose__of_what_is_so_already__says_so(shell: Shell):
+    assert shell.deploy().returncode == 0
+    nothing = shell.run("propose", "config/sepolia.yaml", "--deployments", str(shell.records))
+    assert nothing.returncode == 0, nothing.stdout + nothing.stderr
+    assert "nothing to propose" in nothing.stdout
+
+
+@at_length
 def test_base_sepolia__is_a_network_that_ape_knows(shell: Shell):
     """By its number in ape-config.yaml; what answers here is another chain, and that is said."""
     command = shell.command("verify", *shell.options("config/base-sepolia.yaml"))

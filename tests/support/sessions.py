@@ -41,7 +41,7 @@ class Deployer:
         self._console = Console(file=io.StringIO(), width=300)
         return Session(
             self.config,
-            self.rpc or self.network.http,
+            self.rpc or self.network.rpc,
             self.network.anvil.uri,
             self.network.artifacts,
             self.folder,
