@@ -24,12 +24,13 @@ ANALYSIS_READY := $(ANALYSIS)/.ready
 
 TESTS ?= tests
 PYTEST_ARGS ?=
+MUTATION_ARGS ?=
 # every Solidity file of ours
 SOLIDITY = $(shell find contracts interfaces -name "*.sol" -not -path "*/.cache/*" 2>/dev/null)
 
 say = @printf "== %s\n" "$(1)"
 
-.PHONY: help setup setup-analysis static doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours figures bench-keeper replay-keeper chaos demo clean clean-all
+.PHONY: help setup setup-analysis prove mutation coverage audit static doctor lock compile compile-ape size test lint lint-python lint-solidity format gas gas-ours figures bench-keeper replay-keeper chaos demo clean clean-all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -134,6 +135,38 @@ lint-python: setup
 lint-solidity: setup
 	$(call say,solhint)
 	@test -z "$(SOLIDITY)" || node_modules/.bin/solhint --noPoster --disc $(SOLIDITY)
+
+prove: setup-analysis ## z3 proves the theorems of docs/liquidation.md, Halmos what is packed, clamped and chosen
+	$(call say,proofs)
+	@$(BIN)/python -m closeout.audit.prove
+
+mutation: setup-analysis ## mutants of contracts and model against the tests; stop it and go on as you like
+	$(call say,mutation)
+	@$(BIN)/python -m closeout.audit.mutation contracts $(MUTATION_ARGS)
+	@$(BIN)/python -m closeout.audit.mutation model $(MUTATION_ARGS)
+
+coverage: setup ## lines and branches of the contracts that the tests reach; HTML in .build/coverage/html
+	$(call say,coverage)
+	@$(BIN)/python -m closeout.audit.coverage
+
+# One after the other, whatever fails: the table at the end says which.
+audit: setup-analysis ## everything that takes longer: ten times the random cases, proofs, Slither, mutation, coverage; one table
+	$(call say,compile)
+	@$(MAKE) compile
+	@rm -rf .build/evidence
+	@failed=""; \
+	$(MAKE) static || failed="$$failed static"; \
+	$(MAKE) prove || failed="$$failed prove"; \
+	CLOSEOUT_TEST_SIZE=$${CLOSEOUT_TEST_SIZE:-10} $(MAKE) audit-tests || failed="$$failed tests"; \
+	$(MAKE) coverage || failed="$$failed coverage"; \
+	$(MAKE) mutation || failed="$$failed mutation"; \
+	$(BIN)/python -m closeout.audit.evidence || failed="$$failed evidence"; \
+	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+.PHONY: audit-tests
+audit-tests:
+	$(call say,tests: $${CLOSEOUT_TEST_SIZE:-1} times the random cases)
+	@CLOSEOUT_EVIDENCE=1 $(BIN)/python -m pytest -p no:ape_test $(TESTS) $(PYTEST_ARGS)
 
 static: setup-analysis ## Slither over what is shipped: nothing open, every accepted finding argued
 	$(call say,Slither)

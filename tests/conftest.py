@@ -9,6 +9,13 @@ from hypothesis import HealthCheck, Phase, settings
 
 from tests.support.evidence import Evidence
 
+# before any other module of the tests is imported: what they load and start is changed underneath them
+COVERAGE = None
+if os.environ.get("CLOSEOUT_COVERAGE"):
+    from tests.support.tracing import Coverage
+
+    COVERAGE = Coverage()
+
 # A chain answers in its own time: no deadline per example. CI tries the same examples each time, so that a red run can
 # be repeated; a developer's runs look at new ones.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,3 +45,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Evidence(), "closeout-evidence")
+    if COVERAGE is not None:
+        config.pluginmanager.register(COVERAGE, "closeout-coverage")

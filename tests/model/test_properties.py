@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from closeout.model import Regime
 from tests.model import checks
+from tests.support.evidence import looked_at
 from tests.worlds import AIMS, World, make_world, try_plan, worlds
 
 COUNT = 6_000
@@ -26,11 +27,13 @@ def seeded() -> tuple[World, ...]:
 
 def told(check: Callable[[World], bool], least: int) -> None:
     """Holds for every seeded world, and enough of them said something about it."""
+    looked_at(COUNT)
     count = sum(check(world) for world in seeded())
     assert count >= least, f"only {count} worlds told anything"
 
 
 def told_at_random(check: Callable[[World, Random], bool], least: int) -> None:
+    looked_at(COUNT)
     count = 0
     for seed, world in enumerate(seeded()):
         count += check(world, Random(seed))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from closeout.audit.evidence import Row, record
 from closeout.audit.mutation.bench import Bench
 from closeout.audit.mutation.ledger import Ledger, Result, digest_of
 from closeout.audit.mutation.mutants import draw
@@ -68,7 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(report.summary())
     if report.unargued:
         print(f"{len(report.unargued)} survivors without an argument in argued.yaml", file=sys.stderr)
-    return 0 if report.killed >= LEAST_KILLED * report.counted and not report.unargued else 1
+    is_enough = report.counted == report.planned and report.killed >= LEAST_KILLED * report.counted
+    result = "held" if is_enough and not report.unargued else "FAILED"
+    killed = f"{report.killed} of {report.counted} killed"
+    record(f"mutation-{given.what}", [Row(f"mutants of the {given.what}", killed, report.counted, result)])
+    return 0 if result == "held" else 1
 
 
 if __name__ == "__main__":

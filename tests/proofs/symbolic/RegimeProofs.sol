@@ -66,10 +66,9 @@ contract RegimeProofs {
     // ------------------------------------------------------------------------------------------------------- shorthand
 
     function _whole(uint256 collateral, uint256 weighted, uint256 debt) private pure returns (Snapshot memory account) {
-        account.collateralValue = account.setCollateralValue = collateral;
-        account.weightedCollateral = account.setWeightedCollateral = weighted;
+        account.collateralValue = account.pricedCollateralValue = account.setCollateralValue = collateral;
+        account.weightedCollateral = account.pricedWeightedCollateral = account.setWeightedCollateral = weighted;
         account.debtValue = account.setDebtValue = debt;
-        account.isWholeCollateral = true;
     }
 
     function _terms(uint256 floor) private pure returns (Terms memory terms) {

@@ -52,7 +52,7 @@ contract TableProofs {
         assert(words.token() == token && words.decimals() == decimals);
         assert(words.hasFlag(Configuration.FLAG_COLLATERAL) == (flags & 1 != 0));
         assert(words.hasFlag(Configuration.FLAG_BORROWABLE) == (flags & 2 != 0));
-        assert(words.hasFlag(Configuration.FLAG_ADAPTER) == (flags & 4 != 0));
+        assert(words.hasFlag(Configuration.FLAG_IN_PLACE) == (flags & 4 != 0));
         assert(words.ltvBps() == bps[0] && words.targetThresholdBps() == bps[1]);
         assert(words.maxBonusBps() == bps[3] && words.reserveFactorBps() == bps[4]);
     }
@@ -63,16 +63,6 @@ contract TableProofs {
         assert(words.supplyCap() == supply && words.borrowCap() == borrow && words.flashFeeBps() == fee);
     }
 
-    /// @dev A ramp only lowers, and ends no later than it lasts: then it runs between its ends, and neither wraps nor overflows.
-    function check_ramp_runs_between_its_ends(uint16 target, uint16 start, uint40 end, uint24 duration, uint40 now_)
-        external
-        pure
-    {
-        if (start < target || duration == 0 || now_ >= end || end - now_ > duration) return;
-        uint256 threshold = _ramp(target, start, end, duration).thresholdBps(now_);
-        assert(threshold >= target && threshold <= start);
-    }
-
     function check_ramp_that_is_over_is_at_its_target(uint16 target, uint16 start, uint40 end, uint24 duration, uint40 now_)
         external
         pure
@@ -81,11 +71,12 @@ contract TableProofs {
         assert(_ramp(target, start, end, duration).thresholdBps(now_) == target);
     }
 
-    function check_most_of_an_account_fits_112_bits(uint8 decimals) external pure {
-        if (decimals > 27) return;
-        Configuration.Asset memory words;
-        words.riskWord = uint256(decimals) << 160;
-        assert(words.maxAmount() <= type(uint112).max && words.maxAmount() > 0);
+    function check_most_of_an_account_fits_112_bits(uint160 token, uint80 above) external pure {
+        for (uint256 decimals; decimals <= 27; ++decimals) {
+            Configuration.Asset memory words;
+            words.riskWord = token | (decimals << 160) | (uint256(above) << 168);
+            assert(words.maxAmount() <= type(uint112).max && words.maxAmount() >= 1e14);
+        }
     }
 
     // ------------------------------------------------------------------------------------------------- must be refuted

@@ -1,0 +1,71 @@
+"""Coverage of the contracts: with CLOSEOUT_COVERAGE=1 tests run on a build without optimizer, and every call is traced.
+
+Nothing in the tests knows of it: what they load, the node they start and what they ask of it are changed underneath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partialmethod
+from typing import Any
+
+from closeout.audit.coverage.builds import build
+from closeout.audit.coverage.hits import Hits
+from closeout.audit.coverage.traces import Tracer
+from closeout.chain import anvil
+from closeout.chain.rpc import IpcClient
+from closeout.toolchain import artifacts
+from closeout.toolchain.settings import ROOT
+
+__all__ = ["Coverage"]
+
+FILE = ROOT / ".build" / "coverage" / "hits.json"
+
+
+class Coverage:
+    """A pytest plugin; what it changes is changed before any test module is imported."""
+
+    def __init__(self) -> None:
+        self._hits = Hits()
+        self._build = build()
+        self._tracers: dict[int, Tracer] = {}
+        self._call = IpcClient.call
+        plugin = self
+
+        def load(*_: Any, **__: Any) -> dict[str, artifacts.Artifact]:
+            return plugin._build.artifacts
+
+        def call(client: IpcClient, method: str, *params: Any) -> Any:
+            return plugin.called(client, method, params)
+
+        started = anvil.Anvil.__enter__
+
+        def enter(node: anvil.Anvil) -> anvil.Anvil:
+            started(node)
+            plugin._tracers[id(node.rpc)] = Tracer(plugin._build, plugin._hits, node.port)
+            return node
+
+        artifacts.load = load
+        IpcClient.call = call  # type: ignore[method-assign]
+        anvil.Anvil.__enter__ = enter  # type: ignore[method-assign, assignment]
+        anvil.Anvil.__init__ = partialmethod(  # type: ignore[method-assign, assignment]
+            anvil.Anvil.__init__, extra=("--disable-code-size-limit",)
+        )
+
+    def called(self, client: IpcClient, method: str, params: Sequence[Any]) -> Any:
+        """A request to a node, traced where it runs code."""
+        tracer = self._tracers.get(id(client))
+        if tracer is not None and method == "eth_sendTransaction":
+            # traced before it is sent: on the state that it will find
+            request = {key: params[0][key] for key in ("from", "to", "data") if key in params[0]}
+            tracer.trace(request | {"gas": hex(30_000_000)})
+        if tracer is not None and method == "evm_revert":
+            tracer.forget()
+        if tracer is None or method != "eth_call":
+            return self._call(client, method, *params)
+        tracer.trace(params[0])
+        return self._call(client, method, *params)
+
+    def pytest_sessionfinish(self) -> None:
+        self._hits.merge(FILE)
+        self._hits.write(FILE)
