@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ HALMOS = ROOT / ".venv-analysis" / "bin" / "halmos"
 OUT = Path(".build") / "halmos"
 # Longer than the longest list of an account.
 LOOP = "16"
+SOLVER_MILLISECONDS = "600000"
 
 
 def theorems() -> Row:
@@ -36,10 +38,11 @@ def theorems() -> Row:
 def symbolic(prefix: str) -> dict[str, int]:
     """Halmos on the functions of that prefix; its exit code for each: 0 proved, 1 refuted, anything else undecided."""
     report = ROOT / OUT / f"{prefix}.json"
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.unlink(missing_ok=True)
+    # Halmos runs whatever a folder holds, also what was compiled from sources that are gone
+    shutil.rmtree(report.parent, ignore_errors=True)
+    report.parent.mkdir(parents=True)
     command = [str(HALMOS), "--forge-build-out", str(OUT), "--loop", LOOP, "--function", prefix]
-    command += ["--solver-timeout-assertion", "0", "--json-output", str(report)]
+    command += ["--solver-timeout-assertion", SOLVER_MILLISECONDS, "--json-output", str(report)]
     folders = {f"FOUNDRY_{name}": SYMBOLIC for name in ("SRC", "TEST", "SCRIPT")}
     paths = {"FOUNDRY_OUT": str(OUT), "FOUNDRY_CACHE_PATH": str(OUT / "cache")}
     done = subprocess.run(

@@ -1,0 +1,96 @@
+"""The sample of mutants is drawn by its seed, spread over the lines, and takes no change that changes nothing."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from closeout.audit.mutation import mutants
+from closeout.audit.mutation.bench import Outcome
+from closeout.audit.mutation.ledger import Ledger
+from closeout.audit.mutation.mutants import Mutant, draw
+from closeout.audit.mutation.report import Report
+from closeout.audit.mutation.targets import CONTRACTS, MODEL, targets
+from closeout.toolchain.settings import ROOT
+
+SOURCE = """// a + b
+contract C {
+    function f(uint256 a) external pure returns (uint256) {
+        uint256 b = a + 1; // one more
+        return b * 2;
+    }
+}
+"""
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tree with one contract, and a tool that stands in for universalmutator."""
+    (tmp_path / "C.sol").write_text(SOURCE)
+    changes = [
+        ("a + 1", "a - 1"), ("a + 1", "a * 1"), ("b * 2", "b / 2"), ("// a + b", "// a - b"), ("one more", "one less"),
+        ("        return", "        selfdestruct(msg.sender);\n        return"),
+        ("function f(uint256", "function f(int256"),
+    ]  # fmt: skip
+
+    def run(command: list[str], **_: object) -> None:
+        folder = Path(command[-1])
+        for number, (before, after) in enumerate(changes):
+            (folder / f"C.mutant.{number}.sol").write_text(SOURCE.replace(before, after))
+
+    (tmp_path / "mutate").touch()
+    monkeypatch.setattr(mutants.subprocess, "run", run)
+    return tmp_path
+
+
+def test_draw__of_all_changes__leaves_out_comments_signatures_and_what_any_test_notices(drawn: Path) -> None:
+    found = list(draw(drawn, "C.sol", "seed", drawn))
+    assert sorted(mutant.after.strip() for mutant in found) == [
+        "return b / 2;",
+        "uint256 b = a * 1; // one more",
+        "uint256 b = a - 1; // one more",
+    ]
+
+
+def test_draw__takes_a_change_of_each_line_before_a_second_of_any_and_the_same_again(drawn: Path) -> None:
+    for seed in map(str, range(10)):
+        first = list(islice(draw(drawn, "C.sol", seed, drawn), 2))
+        assert {mutant.line for mutant in first} == {4, 5}
+        assert first == list(islice(draw(drawn, "C.sol", seed, drawn), 2))
+
+
+def test_ledger__of_a_stopped_run__knows_what_was_judged_and_forgets_it_with_the_file(tmp_path: Path) -> None:
+    mutant = Mutant("C.sol", 4, "a + 1", "a - 1", "")
+    Ledger(tmp_path / "x.jsonl").add(mutant, "digest", Outcome("killed", "test_a", 1.0))
+    again = Ledger(tmp_path / "x.jsonl")
+    found = again.find(mutant, "digest")
+    assert found is not None and (found.status, found.by) == ("killed", "test_a")
+    assert again.find(mutant, "another") is None
+
+
+def test_report__with_a_survivor_that_nobody_argued__names_it(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "x.jsonl")
+    results = [
+        ledger.add(Mutant("C.sol", n, "a", f"b{n}", ""), "d", Outcome(status))
+        for n, status in enumerate(("killed", "survived", "same code", "invalid"))
+    ]
+    report = Report("contracts", "seed")
+    report.add(targets(ROOT, CONTRACTS)[0], results)
+    assert (report.killed, report.counted) == (1, 2)
+    assert [result.after for result in report.unargued] == ["b1"]
+    assert "Not argued." in report.markdown()
+
+
+def test_targets__are_the_whole_trusted_base_and_the_model_with_at_least_120_mutants() -> None:
+    contracts = targets(ROOT, CONTRACTS)
+    assert sum(target.count for target in contracts) >= 120
+    assert {"contracts/Vault.sol", "contracts/VaultExtension.sol", "contracts/LiquidationEngine.sol"} <= {
+        target.path for target in contracts
+    }
+    assert not any("mocks" in target.path or "harness" in target.path for target in contracts)
+    assert all(target.stages for target in [*contracts, *targets(ROOT, MODEL)])
+    for target in [*contracts, *targets(ROOT, MODEL)]:
+        for stage in target.stages:
+            assert [test for test in stage.tests if not (ROOT / test).exists()] == [], target.path
