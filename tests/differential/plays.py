@@ -111,6 +111,8 @@ class Play:
 
     def _move(self) -> Move:
         moves = self.moves()
+        if any(map(self.vault.uncovered_loss_of, self._lent)) and self._random.random() < 0.2:
+            return self._random.choice((self._withdraw, self._redeem))()
         weights = [weight for weight, _ in moves.values()]
         [(_, make)] = self._random.choices(list(moves.values()), weights)
         return make()
@@ -119,7 +121,7 @@ class Play:
         """Every kind of move: its weight, and what makes one."""
         return {
             "prices": (8, self._prices),
-            "close out": (40, self._close_out),
+            "close out": (44, self._close_out),
             "deposit": (8, self._deposit),
             "withdraw collateral": (7, self._withdraw_collateral),
             "borrow": (12, self._borrow),
@@ -132,7 +134,7 @@ class Play:
             "margin call": (4, self._margin_call),
             "clear margin call": (3, self._clear_margin_call),
             "write off": (12, self._write_off),
-            "note insolvency": (4, self._note_insolvency),
+            "note insolvency": (6, self._note_insolvency),
             "set deleverage": (4, self._set_deleverage),
             "set operator": (1, self._set_operator),
             "set pauses": (1, self._set_pauses),
@@ -215,8 +217,17 @@ class Play:
     def vault_shares(self, asset: int, holder: str) -> int:
         return self.vault.supply_shares_of(asset, holder)
 
+    def _leaver(self) -> tuple[int, str]:
+        """A lender and his asset: mostly one that leaves behind his part of a loss, where there is one."""
+        lenders = (*self.users, TREASURY)
+        burdened = [n for n in self._lent if self.vault.uncovered_loss_of(n)]
+        pairs = [(n, holder) for n in burdened for holder in lenders if self.vault_shares(n, holder)]
+        if pairs and self._random.random() < 0.8:
+            return self._random.choice(pairs)
+        return self._owned(self.vault_shares, lenders)
+
     def _exit(self, name: str, most_of: Callable[[int, str], int]) -> Move:
-        asset, owner = self._owned(self.vault_shares, (*self.users, TREASURY))
+        asset, owner = self._leaver()
         caller = owner if self._random.random() < 0.9 else self._user()
         listed = asset < len(self._setting.assets)
         amount = self._amount_of(asset, most_of(asset, owner) if listed else 0)

@@ -132,10 +132,15 @@ def _clears_nothing(self: Any, account: Any, health: int) -> None:
     pass
 
 
+def _covers_all(self: Any, asset_id: int) -> int:
+    return 0
+
+
 BROKEN: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "seized is rounded up": (_preparation, "seize", _seizes_up),
     "supply shares are rounded up": (Market, "shares_down", _mints_up),
     "a close-out clears no margin call": (_vault.Vault, "_clear_call_if_healthy", _clears_nothing),
+    "who leaves leaves nothing behind": (_vault.Vault, "uncovered_loss_of", _covers_all),
 }
 
 

@@ -11,16 +11,20 @@ from tests.support.node import Deployed, actor
 from tests.support.world import NOT_COLLATERAL, Asset, World, account_of
 from tests.unit.lending.stage import KINKED
 
-__all__ = ["ALICE", "BOB", "DECIMALS", "MarketState", "open_market", "states", "supply_token"]
+__all__ = ["ALICE", "BOB", "BOOKED", "DECIMALS", "NOTED", "MarketState", "open_market", "states", "supply_token"]
 
 DECIMALS = (0, 2, 6, 8, 18, 27)
+BOOKED, NOTED = 1, 2
 # two lenders; roles by size, since nothing else tells them apart
 ALICE, BOB = actor("large lender"), actor("small lender")
 
 
 @dataclass(frozen=True)
 class MarketState:
-    """Amounts in whole tokens at 100 USD; what was borrowed and lost, and what was donated, in thousandths."""
+    """Amounts in whole tokens at 100 USD; what was borrowed, and what was donated, in thousandths.
+
+    `lost`: 0 for nothing, BOOKED for a loss that was booked, NOTED for one that was only noted.
+    """
 
     decimals: int = 18
     large: int = 5_000
@@ -42,7 +46,7 @@ def states() -> st.SearchStrategy[MarketState]:
         borrowed=st.sampled_from((0, 0, 1, 300, 800, 999, 1000)),
         # five years at 80 %: fifty times as much, which of 27 decimals still fits the 112 bits of a supply cap
         seconds=st.sampled_from((0, 1, 3_600, 31_536_000, 5 * 31_536_000)),
-        lost=st.sampled_from((0, 0, 0, 1)),
+        lost=st.sampled_from((0, 0, 0, BOOKED, NOTED)),
         donated=st.sampled_from((0, 0, 1, 1000)),
         reserve_factor=st.sampled_from((0, 1000, 10_000)),
     )
@@ -69,12 +73,15 @@ def open_market(world: World, state: MarketState) -> tuple[Asset, Deployed]:
         world.vault.borrow(borrower, asset.id, units, world.borrower, sender=world.borrower)
         world.warp(1)
         if state.lost:
-            # the collateral falls to 60 % of the debt, and the whole account is closed out
+            # the collateral falls to 60 % of the debt, and the whole account is closed out, or everybody waits for that
             debt = world.vault.healthOf(borrower)[3]
             with_price = max(1, debt * 6 // 10 // 10_000)
             world.weth.feed.publish(with_price, sender=world.governor)
             world.give(world.liquidator, asset, units * 2)
-            world.close_out(borrower)
+            if state.lost == BOOKED:
+                world.close_out(borrower)
+            else:
+                world.vault.noteInsolvency(borrower, sender=world.stranger)
     if state.seconds:
         world.warp(state.seconds)
     if state.donated:
