@@ -136,20 +136,21 @@ def _covers_all(self: Any, asset_id: int) -> int:
     return 0
 
 
-BROKEN: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "seized is rounded up": (_preparation, "seize", _seizes_up),
-    "supply shares are rounded up": (Market, "shares_down", _mints_up),
-    "a close-out clears no margin call": (_vault.Vault, "_clear_call_if_healthy", _clears_nothing),
-    "who leaves leaves nothing behind": (_vault.Vault, "uncovered_loss_of", _covers_all),
+# What is broken of the model, and the setting that shows it.
+BROKEN: dict[str, tuple[str, Any, str, Callable[..., Any]]] = {
+    "seized is rounded up": ("limits", _preparation, "seize", _seizes_up),
+    "supply shares are rounded up": ("limits", Market, "shares_down", _mints_up),
+    "a close-out clears no margin call": ("limits", _vault.Vault, "_clear_call_if_healthy", _clears_nothing),
+    "who leaves leaves nothing behind": ("plain", _vault.Vault, "uncovered_loss_of", _covers_all),
 }
 
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_model_that_differs__is_caught(pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
-    owner, name, wrong = BROKEN[broken]
-    monkeypatch.setattr(owner, name, wrong)
-    setting = next(setting for setting in SETTINGS if setting.name == "limits")
-    pair = Pair(setting, pairs["limits"].world, pairs["limits"].view, pairs["limits"].publisher)
+    name, owner, attribute, wrong = BROKEN[broken]
+    monkeypatch.setattr(owner, attribute, wrong)
+    setting = next(setting for setting in SETTINGS if setting.name == name)
+    pair = Pair(setting, pairs[name].world, pairs[name].view, pairs[name].publisher)
     with pytest.raises(AssertionError, match="the model"):
         for number in range(40):
-            pair.check(Play(setting, seeded("limits", number), STEPS), "broken")
+            pair.check(Play(setting, seeded(name, number), STEPS), "broken")
