@@ -53,8 +53,8 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
 
     /// @inheritdoc IVaultCore
     function depositCollateral(AccountId account, uint256 assetId, uint256 amount) external nonReentrant {
-        address table = _table;
-        (Configuration.Asset memory asset, bool isNew, bool isRescue) = _addCollateral(table, account, assetId, amount);
+        Configuration.Asset memory asset;
+        (bool isNew, bool isRescue) = _addCollateral(asset, account, assetId, amount);
         if (isNew) _requireMinimumDebt(account);
         _pull(asset.token(), msg.sender, amount);
         if (!isRescue) _requireCollateralCap(assetId, asset);
@@ -81,7 +81,7 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
     {
         _requireAuthorized(account);
         Configuration.Asset memory asset;
-        (asset, shares) = _addDebt(_table, account, assetId, amount, to);
+        shares = _addDebt(asset, account, assetId, amount, to);
         _requireHealthy(account);
         SafeTransferLib.safeTransfer(asset.token(), to, amount);
     }
@@ -89,7 +89,7 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
     /// @inheritdoc IVaultCore
     function repay(AccountId account, uint256 assetId, uint256 amount) external nonReentrant returns (uint256 repaid) {
         Configuration.Asset memory asset;
-        (asset, repaid) = _removeDebt(_table, account, assetId, amount, Payment.Tokens);
+        repaid = _removeDebt(asset, account, assetId, amount, Payment.Tokens);
         _pull(asset.token(), msg.sender, repaid);
     }
 

@@ -129,7 +129,7 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         returns (uint256 repaid)
     {
         Configuration.Asset memory asset;
-        (asset, repaid) = _removeDebt(_table, account, assetId, amount, payment);
+        repaid = _removeDebt(asset, account, assetId, amount, payment);
         if (payment == Payment.Tokens) _pull(asset.token(), msg.sender, repaid);
     }
 
@@ -141,7 +141,7 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
     {
         uint256 amount = ValueMath.toDebtUp(shares.min(type(uint112).max), _indexOf(assetId));
         Configuration.Asset memory asset;
-        (asset, repaid) = _removeDebt(_table, account, assetId, amount, Payment.Tokens);
+        repaid = _removeDebt(asset, account, assetId, amount, Payment.Tokens);
         _pull(asset.token(), msg.sender, repaid);
     }
 
@@ -153,7 +153,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
     {
         _requireAuthorized(account);
         amount = ValueMath.toDebtDown(shares.min(type(uint112).max), _indexOf(assetId));
-        (Configuration.Asset memory asset,) = _addDebt(_table, account, assetId, amount, to);
+        Configuration.Asset memory asset;
+        _addDebt(asset, account, assetId, amount, to);
         _requireHealthy(account);
         SafeTransferLib.safeTransfer(asset.token(), to, amount);
     }
@@ -173,20 +174,20 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         }
         for (uint256 i; i < moves.borrows.length; ++i) {
             uint256 amount = moves.borrows[i].amount;
-            (asset,) = _addDebt(table, account, moves.borrows[i].assetId, amount, receiver);
+            _addDebt(asset, account, moves.borrows[i].assetId, amount, receiver);
             SafeTransferLib.safeTransfer(asset.token(), receiver, amount);
         }
         if (data.length != 0) IRebalanceCallback(msg.sender).onRebalance(data);
         for (uint256 i; i < moves.deposits.length; ++i) {
             (uint256 assetId, uint256 amount) = (moves.deposits[i].assetId, moves.deposits[i].amount);
             bool isRescue;
-            (asset,, isRescue) = _addCollateral(table, account, assetId, amount);
+            (, isRescue) = _addCollateral(asset, account, assetId, amount);
             _pull(asset.token(), msg.sender, amount);
             if (!isRescue) _requireCollateralCap(assetId, asset);
         }
         for (uint256 i; i < moves.repayments.length; ++i) {
             (uint256 assetId, uint256 amount) = (moves.repayments[i].assetId, moves.repayments[i].amount);
-            (asset, amount) = _removeDebt(table, account, assetId, amount, Payment.Tokens);
+            amount = _removeDebt(asset, account, assetId, amount, Payment.Tokens);
             _pull(asset.token(), msg.sender, amount);
         }
         (, uint256 debts) = _accounts[account].header.countSides();
@@ -456,7 +457,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     function setPauses(AssetSet borrowing, AssetSet withdrawing) external restricted nonReentrant {
-        _pauses = AssetSet.unwrap(borrowing) | (uint256(AssetSet.unwrap(withdrawing)) << 128);
+        uint256 pauses = AssetSet.unwrap(borrowing) | (uint256(AssetSet.unwrap(withdrawing)) << 128);
+        (_pauses, _isAnyPaused) = (pauses, pauses != 0);
         emit PausesSet(borrowing, withdrawing);
     }
 

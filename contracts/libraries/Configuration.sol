@@ -73,6 +73,11 @@ library Configuration {
 
     /// @notice The words of one asset; all zero where it is not listed.
     function asset(address table, uint256 assetId) internal view returns (Asset memory words) {
+        load(words, table, assetId);
+    }
+
+    /// @notice The same into memory that is there: whoever has a place for it does not pay for a second one.
+    function load(Asset memory words, address table, uint256 assetId) internal view {
         assembly ("memory-safe") {
             extcodecopy(
                 table, words, add(1, mul(32, add(PROTOCOL_WORDS, mul(assetId, ASSET_WORDS)))), mul(ASSET_WORDS, 32)

@@ -17,6 +17,8 @@ library Positions {
     uint256 private constant ACTED_SHIFT = 168;
     uint256 private constant FLAGS_SHIFT = 208;
     uint256 private constant LIST_MASK = (1 << 128) - 1;
+    /// @dev The side of each of the 15 entries.
+    uint256 private constant DEBT_SIDES = 0x808080808080808080808080808080;
 
     uint256 internal constant FLAG_DELEVERAGE = 1 << FLAGS_SHIFT;
 
@@ -63,6 +65,23 @@ library Positions {
         }
     }
 
+    /// @notice Where an asset stands in the list, or `NOT_FOUND`, and on which side.
+    function findAsset(uint256 header, uint256 assetId) internal pure returns (uint256 place, bool isDebt) {
+        unchecked {
+            uint256 entries = count(header);
+            for (uint256 i; i < entries; ++i) {
+                uint256 entry = entryAt(header, i);
+                if (entry & ~DEBT_SIDE == assetId) return (i, entry != assetId);
+            }
+            return (NOT_FOUND, false);
+        }
+    }
+
+    /// @notice Whether the list has a debt.
+    function hasDebts(uint256 header) internal pure returns (bool) {
+        return header & DEBT_SIDES != 0;
+    }
+
     /// @notice How many collaterals and debts the list has.
     function countSides(uint256 header) internal pure returns (uint256 collaterals, uint256 debts) {
         unchecked {
@@ -98,6 +117,13 @@ library Positions {
             uint256 pair = account.balances[index / 2];
             account.balances[index / 2] =
                 index & 1 == 0 ? (pair >> 128 << 128) | balance : uint128(pair) | (balance << 128);
+        }
+    }
+
+    /// @dev The sum stays below 2^128, see `setBalanceAt`: it does not reach the other half.
+    function raiseBalanceAt(Account storage account, uint256 index, uint256 amount) internal {
+        unchecked {
+            account.balances[index / 2] += amount << (index & 1) * 128;
         }
     }
 

@@ -69,7 +69,7 @@ abstract contract CloseOutBooking is CloseOutPlans {
         unchecked {
             uint256 assetId = leg.assetId;
             RepaidLeg memory repaid = leg.repaid;
-            Market memory market = _marketAt(assetId, leg.asset, _borrowStates[assetId], leg.index);
+            Market memory market = _marketAt(assetId, leg.asset, leg.index);
             market.debtShares -= leg.sharesBurnt;
             if (repaid.badDebt != 0) {
                 if (repaid.covered != 0) {

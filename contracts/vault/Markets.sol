@@ -98,7 +98,7 @@ abstract contract Markets is VaultBase {
     /// @dev The debt index of an asset, accrued to now.
     function _indexOf(uint256 assetId) internal view returns (uint256) {
         unchecked {
-            BorrowState memory state = _borrowStates[assetId];
+            BorrowState storage state = _borrowStates[assetId];
             return InterestMath.grow(state.index, state.ratePerYear, block.timestamp - state.accruedAt);
         }
     }
@@ -109,34 +109,39 @@ abstract contract Markets is VaultBase {
         view
         returns (Market memory market)
     {
-        unchecked {
-            BorrowState memory borrowed = _borrowStates[assetId];
-            uint256 elapsed = block.timestamp - borrowed.accruedAt;
-            return _marketAt(assetId, asset, borrowed, InterestMath.grow(borrowed.index, borrowed.ratePerYear, elapsed));
-        }
+        _fillMarket(market, assetId, asset, _indexOf(assetId));
     }
 
-    /// @dev The same with what is known already: the stored debt side and its index of now.
-    function _marketAt(
-        uint256 assetId,
-        Configuration.Asset memory asset,
-        BorrowState memory borrowed,
-        uint256 index
-    ) internal view returns (Market memory market) {
+    /// @dev The same where the index of now is known already.
+    function _marketAt(uint256 assetId, Configuration.Asset memory asset, uint256 index)
+        internal
+        view
+        returns (Market memory market)
+    {
+        _fillMarket(market, assetId, asset, index);
+    }
+
+    function _fillMarket(Market memory market, uint256 assetId, Configuration.Asset memory asset, uint256 index)
+        private
+        view
+    {
         unchecked {
-            SupplyState memory supplied = _supplyStates[assetId];
-            (market.debtShares, market.ratePerYear) = (borrowed.shares, borrowed.ratePerYear);
+            BorrowState storage borrowed = _borrowStates[assetId];
+            SupplyState storage supplied = _supplyStates[assetId];
+            (uint256 debtShares, uint256 indexBefore) = (borrowed.shares, borrowed.index);
+            (market.debtShares, market.index, market.ratePerYear) = (debtShares, index, borrowed.ratePerYear);
             (market.idle, market.supplyShares, market.lent) = (supplied.idle, supplied.shares, _lentOf(assetId));
-            market.index = index;
-            if (index == borrowed.index) return market;
+            if (index == indexBefore) return;
 
             market.isAccrued = true;
-            market.interest = ValueMath.toDebtDown(borrowed.shares, market.index)
-                - ValueMath.toDebtDown(borrowed.shares, borrowed.index);
-            uint256 fee = market.interest * asset.reserveFactorBps() / BPS;
-            if (fee == 0) return market;
-            market.feeShares = SharesMath.toSharesDown(fee, _supplyAssets(market) - fee, market.supplyShares);
-            market.supplyShares += market.feeShares;
+            uint256 interest =
+                ValueMath.toDebtDown(debtShares, index) - ValueMath.toDebtDown(debtShares, indexBefore);
+            market.interest = interest;
+            uint256 fee = interest * asset.reserveFactorBps() / BPS;
+            if (fee == 0) return;
+            uint256 feeShares = SharesMath.toSharesDown(fee, _supplyAssets(market) - fee, market.supplyShares);
+            market.feeShares = feeShares;
+            market.supplyShares += feeShares;
         }
     }
 
@@ -156,17 +161,14 @@ abstract contract Markets is VaultBase {
         if (market.isAccrued) {
             emit Accrued(assetId, market.index, market.interest, market.feeShares);
         }
-        if (market.debtShares > type(uint112).max) revert AmountTooLarge(market.debtShares, type(uint112).max);
-        _borrowStates[assetId] = BorrowState({
-            shares: uint112(market.debtShares),
-            index: uint72(market.index),
-            accruedAt: uint40(block.timestamp),
-            ratePerYear: uint32(market.ratePerYear)
-        });
-        _supplyStates[assetId] = SupplyState({
-            idle: market.idle.toUint120(),
-            shares: market.supplyShares.toUint136()
-        });
+        uint256 debtShares = market.debtShares;
+        if (debtShares > type(uint112).max) revert AmountTooLarge(debtShares, type(uint112).max);
+        // field by field, not as a struct made in memory: the compiler joins them to one write
+        BorrowState storage borrowed = _borrowStates[assetId];
+        (borrowed.shares, borrowed.index) = (uint112(debtShares), uint72(market.index));
+        (borrowed.accruedAt, borrowed.ratePerYear) = (uint40(block.timestamp), uint32(market.ratePerYear));
+        SupplyState storage supplied = _supplyStates[assetId];
+        (supplied.idle, supplied.shares) = (market.idle.toUint120(), market.supplyShares.toUint136());
     }
 
     function _rate(Configuration.Asset memory asset, Market memory market) private view returns (uint256) {

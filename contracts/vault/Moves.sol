@@ -21,25 +21,25 @@ abstract contract Moves is Accounts {
     using Positions for Positions.Account;
     using Positions for uint256;
 
-    /// @return asset the asset's configuration
+    /// @param asset filled with the asset's configuration
     /// @return isNew the account did not hold it before
     /// @return isRescue the account owes and held it before: no cap stops such a deposit (P16)
-    function _addCollateral(address table, AccountId account, uint256 assetId, uint256 amount)
+    function _addCollateral(Configuration.Asset memory asset, AccountId account, uint256 assetId, uint256 amount)
         internal
-        returns (Configuration.Asset memory asset, bool isNew, bool isRescue)
+        returns (bool isNew, bool isRescue)
     {
         if (amount == 0) revert ZeroAmount();
-        asset = _assetAt(table, assetId);
+        _loadAsset(asset, _table, assetId);
         if (!asset.hasFlag(Configuration.FLAG_COLLATERAL)) revert AssetNotCollateral(assetId);
         Positions.Account storage stored = _accounts[account];
         uint256 header = stored.header;
-        uint256 place = header.find(assetId);
+        (uint256 place, bool isDebt) = header.findAsset(assetId);
+        if (isDebt) revert AssetHeldAsDebt(assetId);
         isNew = place == Positions.NOT_FOUND;
-        (uint256 collaterals, uint256 debts) = header.countSides();
-        isRescue = !isNew && debts != 0;
+        isRescue = !isNew && header.hasDebts();
         if (isNew) {
-            if (header.find(assetId | Positions.DEBT_SIDE) != Positions.NOT_FOUND) revert AssetHeldAsDebt(assetId);
             _requireAuthorized(account);
+            (uint256 collaterals,) = header.countSides();
             if (collaterals == Positions.MAX_COLLATERALS) revert TooManyAssets(Positions.MAX_COLLATERALS);
             place = header.count();
             stored.header = header.append(assetId);
@@ -75,37 +75,40 @@ abstract contract Moves is Accounts {
         if (withdrawn == 0) revert ZeroAmount();
         if (withdrawn > balance) revert InsufficientCollateral(balance, withdrawn);
 
-        (, uint256 debts) = header.countSides();
-        owes = debts != 0;
+        owes = header.hasDebts();
         if (withdrawn == balance) header = stored.removeAt(header, place);
         else stored.setBalanceAt(place, balance - withdrawn);
         if (owes) {
-            if (AssetSet.wrap(uint128(_pauses >> 128)).contains(assetId)) revert ActionPaused(assetId);
+            if (_isAnyPaused && AssetSet.wrap(uint128(_pauses >> 128)).contains(assetId)) revert ActionPaused(assetId);
             header = header.withActedAt(block.timestamp);
         }
         stored.header = header;
         emit CollateralWithdrawn(account, assetId, to, withdrawn);
     }
 
-    /// @return asset the asset's configuration
+    /// @param asset filled with the asset's configuration
     /// @return shares debt shares, rounded up
-    function _addDebt(address table, AccountId account, uint256 assetId, uint256 amount, address to)
-        internal
-        returns (Configuration.Asset memory asset, uint256 shares)
-    {
+    function _addDebt(
+        Configuration.Asset memory asset,
+        AccountId account,
+        uint256 assetId,
+        uint256 amount,
+        address to
+    ) internal returns (uint256 shares) {
         if (amount == 0) revert ZeroAmount();
-        asset = _assetAt(table, assetId);
+        _loadAsset(asset, _table, assetId);
         if (!asset.hasFlag(Configuration.FLAG_BORROWABLE)) revert AssetNotBorrowable(assetId);
-        if (AssetSet.wrap(uint128(_pauses)).contains(assetId)) revert ActionPaused(assetId);
+        if (_isAnyPaused && AssetSet.wrap(uint128(_pauses)).contains(assetId)) revert ActionPaused(assetId);
         Positions.Account storage stored = _accounts[account];
         uint256 header = stored.header;
-        if (header.find(assetId) != Positions.NOT_FOUND) revert AssetHeldAsCollateral(assetId);
-        uint256 place = header.find(assetId | Positions.DEBT_SIDE);
+        (uint256 place, bool isDebt) = header.findAsset(assetId);
         if (place == Positions.NOT_FOUND) {
             (, uint256 debts) = header.countSides();
             if (debts == Positions.MAX_DEBTS) revert TooManyAssets(Positions.MAX_DEBTS);
             place = header.count();
             header = header.append(assetId | Positions.DEBT_SIDE);
+        } else if (!isDebt) {
+            revert AssetHeldAsCollateral(assetId);
         }
 
         Market memory market = _loadMarket(assetId, asset);
@@ -116,25 +119,28 @@ abstract contract Moves is Accounts {
         uint256 total = _totalDebt(market);
         if (total > asset.borrowCap()) revert CapExceeded(assetId, total, asset.borrowCap());
         _storeMarket(assetId, asset, market);
-        stored.setBalanceAt(place, stored.balanceAt(place) + shares);
+        stored.raiseBalanceAt(place, shares);
         stored.header = header.withActedAt(block.timestamp);
         emit Borrowed(account, assetId, to, amount, shares);
     }
 
+    /// @param asset filled with the asset's configuration
     /// @param amount clamped to the debt, so that the largest uint256 repays all of it, whatever accrued
     /// @param payment tokens are to be pulled by the caller of this; supply shares and claims of msg.sender are taken here
-    /// @return asset the asset's configuration
     /// @return repaid token units
-    function _removeDebt(address table, AccountId account, uint256 assetId, uint256 amount, Payment payment)
-        internal
-        returns (Configuration.Asset memory asset, uint256 repaid)
-    {
+    function _removeDebt(
+        Configuration.Asset memory asset,
+        AccountId account,
+        uint256 assetId,
+        uint256 amount,
+        Payment payment
+    ) internal returns (uint256 repaid) {
         if (amount == 0) revert ZeroAmount();
         Positions.Account storage stored = _accounts[account];
         uint256 header = stored.header;
         uint256 place = header.find(assetId | Positions.DEBT_SIDE);
         if (place == Positions.NOT_FOUND) revert AssetNotHeld(account, assetId);
-        asset = _assetAt(table, assetId);
+        _loadAsset(asset, _table, assetId);
         Market memory market = _loadMarket(assetId, asset);
         uint256 balance = stored.balanceAt(place);
         uint256 debt = ValueMath.toDebtUp(balance, market.index);

@@ -43,6 +43,8 @@ abstract contract VaultBase is IVaultEvents, AccessManaged {
     /// @dev The configuration table, and until when the router alone is asked for prices because one may be frozen: one slot.
     address internal _table;
     uint40 internal _askRouterUntil;
+    /// @dev Whether `_pauses` says anything: it is looked at only then.
+    bool internal _isAnyPaused;
     mapping(uint256 assetId => BorrowState) internal _borrowStates;
     mapping(uint256 assetId => SupplyState) internal _supplyStates;
     mapping(uint256 assetId => SeizureState) internal _seizureStates;
@@ -84,7 +86,12 @@ abstract contract VaultBase is IVaultEvents, AccessManaged {
     }
 
     function _assetAt(address table, uint256 assetId) internal view returns (Configuration.Asset memory asset) {
-        asset = Configuration.asset(table, assetId);
+        _loadAsset(asset, table, assetId);
+    }
+
+    /// @dev The same into memory that is there.
+    function _loadAsset(Configuration.Asset memory asset, address table, uint256 assetId) internal view {
+        asset.load(table, assetId);
         if (asset.riskWord == 0 || assetId >= Configuration.MAX_ASSETS) revert AssetNotListed(assetId);
     }
 
