@@ -8,10 +8,10 @@ from fractions import Fraction
 
 import pytest
 
-from closeout.model import CloseOutRequest
+from closeout.model import AccountId
 from closeout.units import WAD
 from tests.differential.pairs import Pair
-from tests.differential.plays import ACCOUNTS, HOLDERS, USERS, Play
+from tests.differential.plays import ACCOUNTS, HOLDERS, USERS, Move, Play
 from tests.differential.settings import SETTINGS
 from tests.differential.sizes import least, seeded, sized
 from tests.property.looks import AssetLook, Look, Moment, history
@@ -61,8 +61,11 @@ def test_p3_no_borrow_or_withdrawal_leaves_less_than_the_initial_margin(moments:
     assert sum(keeps_its_margin(moment) for moment in moments) >= least(150)
 
 
+MARGINED = {"borrow", "borrow shares", "withdraw collateral", "rebalance"}
+
+
 def keeps_its_margin(moment: Moment) -> bool:
-    if not moment.is_done or moment.step.move.name not in ("borrow", "withdraw collateral"):
+    if not moment.is_done or moment.step.move.name not in MARGINED:
         return False
     look = moment.after.accounts[moment.step.move.arguments[0]]
     # both figures leave the Vault rounded, power down and debt up
@@ -77,12 +80,15 @@ def test_p7_only_unhealthy_accounts_lose_anything_to_a_close_out(moments: list[M
     assert sum(leaves_the_healthy_alone(moment) for moment in moments) >= least(150)
 
 
+AGAINST = {"close out", "close out and call back", "flash close out", "margin call", "write off"}
+
+
 def leaves_the_healthy_alone(moment: Moment) -> bool:
     """Of an account at or above 1 that did not opt in, nobody takes anything; it can be put on call at most."""
-    if moment.step.move.name not in ("close out", "margin call", "write off"):
+    if moment.step.move.name not in AGAINST:
         return False
     subject = moment.step.move.arguments[0]
-    account = subject.account if isinstance(subject, CloseOutRequest) else subject
+    account = getattr(subject, "account", subject)
     before, after = moment.before.accounts[account], moment.after.accounts[account]
     if before.health_factor < WAD or any(before.deleverage):
         return False
@@ -100,7 +106,7 @@ def test_p10_a_supply_share_falls_only_by_bad_debt_and_an_index_never(moments: l
 
 
 def keeps_share_values(moment: Moment) -> bool:
-    has_bad_debt = moment.is_done and moment.step.move.name in ("close out", "write off")
+    has_bad_debt = moment.is_done and moment.step.move.name in AGAINST
     has_fallen = False
     for n, (before, after) in enumerate(zip(moment.before.assets, moment.after.assets, strict=True)):
         assert after.index >= before.index, f"{moment.place}: index {n}"
@@ -134,18 +140,20 @@ def test_p2_at_fixed_prices_nobody_loses_anything_to_somebody_elses_call(pairs: 
 def takes_from_nobody(moment: Moment, decimals: list[int]) -> bool:
     if not moment.is_done or moment.step.move.name == "prices":
         return False
-    move = moment.step.move
-    concerned = {move.caller}
-    if move.arguments and move.arguments[0] in ACCOUNTS:
-        # his operator acts for him
-        concerned.add(move.arguments[0].owner)
-    if isinstance(move.arguments[0], CloseOutRequest):
-        # the penalty is stated: of an account that is unhealthy, or whose owner offered one
-        concerned.add(move.arguments[0].account.owner)
-    for user in set(USERS) - concerned:
+    for user in set(USERS) - concerned_by(moment.step.move):
         before, after = moment.before.equity(user, decimals), moment.after.equity(user, decimals)
         assert after >= before - _rounding(moment, decimals), f"{moment.place}: {user} loses {float(before - after)}"
     return True
+
+
+def concerned_by(move: Move) -> set[str]:
+    """Who may lose by a move: its caller, an owner for whom his operator acts, and one whose penalty is stated."""
+    concerned = {move.caller}
+    subject = move.arguments[0] if move.arguments else None
+    account = getattr(subject, "account", subject)
+    if isinstance(account, AccountId):
+        concerned.add(account.owner)
+    return concerned
 
 
 def _rounding(moment: Moment, decimals: list[int]) -> Fraction:

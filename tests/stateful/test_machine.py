@@ -1,0 +1,78 @@
+"""The machine, run: on a fork of the testnet, by ordinary transactions, and on the reference model alone.
+
+`CLOSEOUT_TEST_SIZE=50` is what `make audit` looks at: a million steps on the fork, a hundred thousand of transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.differential.sizes import least, sized
+from tests.stateful.census import FLOORS, TOLD, report_of
+from tests.stateful.counterexamples import told
+from tests.stateful.judging import Census, judge, judge_on_the_model
+from tests.stateful.machine import Run, run_machine
+from tests.stateful.mining import mined
+from tests.stateful.plays import WholePlay
+from tests.stateful.sights import Record
+from tests.stateful.stage import Stage
+
+ON_THE_FORK = sized(20_000)
+BY_TRANSACTIONS = sized(2_000)
+ON_THE_MODEL = sized(6_000)
+SHIFT = 10**5
+"""Between the seeds of the three runs."""
+
+
+def on_the_fork(stage: Stage, play: WholePlay, records: list[Record], census: Census, where: str) -> None:
+    judge(stage, records, stage.witnessed([record.step for record in records]), census, where)
+
+
+def by_transactions(stage: Stage, play: WholePlay, records: list[Record], census: Census, where: str) -> None:
+    judge(stage, records, mined(stage, [record.step for record in records]), census, where)
+
+
+def on_the_model(stage: Stage, play: WholePlay, records: list[Record], census: Census, where: str) -> None:
+    judge_on_the_model(stage, play, records, census, where)
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[Census]:
+    """What came of the run on the fork."""
+    yield Census()
+
+
+def test_p1_to_p23_hold_after_every_step_on_a_fork_of_the_testnet(stages: list[Stage], seen: Census) -> None:
+    """Every external action; each step as the model says it, to the unit, or refused as the model predicts."""
+    with told(Run(stages, on_the_fork, seen)) as run:
+        run_machine(run, ON_THE_FORK)
+    assert seen.steps >= ON_THE_FORK
+
+
+def test_p1_to_p23_hold_after_every_transaction_on_anvil(stages: list[Stage]) -> None:
+    with told(Run(stages, by_transactions)) as run:
+        assert run_machine(run, BY_TRANSACTIONS, start=SHIFT).steps >= BY_TRANSACTIONS
+
+
+def test_p1_to_p23_hold_after_every_step_of_the_model_alone(stages: list[Stage]) -> None:
+    with told(Run(stages, on_the_model)) as run:
+        assert run_machine(run, ON_THE_MODEL, start=2 * SHIFT).steps >= ON_THE_MODEL
+
+
+def test_machine__made_every_move_succeed_and_fail_often_enough(
+    seen: Census, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A machine whose close-outs never happen proves nothing."""
+    if not seen.steps:
+        pytest.skip("looks at what the machine did on the fork")
+    report = report_of(seen)
+    with capsys.disabled():
+        print(f"\n{report}")
+    for name, (done, refused) in FLOORS.items():
+        found = seen.outcomes(name)
+        assert found[0] >= least(done), f"{name} succeeded {found[0]} times of {sum(found)}\n{report}"
+        assert found[1] >= least(refused), f"{name} was refused {found[1]} times of {sum(found)}\n{report}"
+    for name, count in TOLD.items():
+        assert seen.told[name] >= least(count), f"{name}: {seen.told[name]} steps told something\n{report}"
