@@ -26,6 +26,11 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
+# a run on contracts with a planted bug, which must fail: tests/stateful/test_broken_twins.py
+if twin := os.environ.get("CLOSEOUT_BROKEN_TWIN"):
+    from tests.stateful.broken.overlay import install
+
+    install(twin)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--figures", action="store_true", help="print at the end what tests measured, by test")

@@ -266,6 +266,20 @@ def p13(sight: Sight) -> bool:
     return True
 
 
+def section_5(sight: Sight) -> bool:
+    """No close-out leaves a debt between nothing and the smallest, but where it was there before, or under water."""
+    closed = _closed(sight)
+    if closed is None or closed[1].regime == Regime.TERMINAL:
+        return False
+    _, _, before, after = closed
+    least = Fraction(sight.setting.parameters.limits.min_debt_value, WAD)
+    if sight.debt_value(before) - sight.units_of(sight.debts_of(before)) < least or not least:
+        return False
+    # units are rounded up: of a debt that is worth the least there may seem more, never less
+    assert not any(after.debt) or sight.debt_value(after) >= least, sight.place
+    return True
+
+
 def p19(sight: Sight) -> bool:
     """A liquidator gets at least the floor above what he repays, less one unit of each token."""
     closed = _closed(sight)
@@ -436,6 +450,7 @@ INVARIANTS: dict[str, Callable[[Sight], bool]] = {
     "P21": p21,
     "P22": p22,
     "P23": p23,
+    "section 5": section_5,
     "T74": t74,
 }
 """P14, and that every balance follows from the logs, need more than one step: see `ledger.py`."""

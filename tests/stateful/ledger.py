@@ -92,7 +92,7 @@ class Ledger:
             assert self.tokens[n, address] == 0, f"tokens {sight.place}: {address} keeps some of {n}"
 
     def _check_books(self, sight: Sight, n: int, asset: Any) -> None:
-        reserve = self.stage.setting.assets[n].borrowing.reserve_factor
+        reserve = sight.setting.assets[n].borrowing.reserve_factor
         market = self._books.market_of(n, sight.step.time, reserve)
         told = market.idle, market.debt, market.supply_shares, market.index
         seen = asset.idle, asset.debt, asset.supply_shares, asset.index

@@ -14,7 +14,7 @@ from tests.differential.plays import Step
 from tests.differential.settings import Setting
 from tests.differential.simulation import Outcome, words_of
 from tests.property.looks import AccountLook, Look, look_at
-from tests.stateful.plays import WholePlay
+from tests.stateful.governance import GovernedPlay
 from tests.stateful.stage import Stage, watched
 from tests.support.world import Result
 
@@ -24,20 +24,22 @@ Told = Result | str
 
 @dataclass(frozen=True)
 class Record:
-    """One step with what the model was when it had played it."""
+    """One step with the parameters it met and what the model was when it had played it."""
 
     step: Step
+    setting: Setting
     state: State
     prices: tuple[int, ...]
     donated: tuple[int, ...]
     dead: frozenset[int]
 
     @classmethod
-    def of(cls, step: Step, play: WholePlay, stage: Stage) -> Record:
+    def of(cls, step: Step, play: GovernedPlay, stage: Stage) -> Record:
         vault = play.vault
         count = range(len(vault.assets))
         return cls(
             step,
+            play.setting,
             stage.state_of(play),
             tuple(vault.price_of(n) for n in count),
             tuple(vault.donated.get(n, 0) for n in count),
@@ -110,7 +112,7 @@ class Sight:
         return [n for n, units in enumerate(look.debt) if units]
 
 
-def on_the_model(stage: Stage, play: WholePlay, records: Sequence[Record], where: str) -> Iterator[Sight]:
+def on_the_model(play: GovernedPlay, records: Sequence[Record], where: str) -> Iterator[Sight]:
     """The history as the reference model alone tells it."""
     before: Look | None = None
     for number, record in enumerate(records):
@@ -118,7 +120,7 @@ def on_the_model(stage: Stage, play: WholePlay, records: Sequence[Record], where
         step = record.step
         if before is not None:
             yield Sight(
-                stage.setting,
+                record.setting,
                 step,
                 place_of(step, number, where),
                 before,
@@ -141,7 +143,7 @@ def on_the_chain(stage: Stage, records: Sequence[Record], said: Sequence[Witness
         if before is not None:
             told = _told(stage, one.answer) if _is_close_out(step) else None
             yield Sight(
-                stage.setting,
+                record.setting,
                 step,
                 place_of(step, number, where),
                 before,

@@ -14,17 +14,19 @@ from typing import Any, ClassVar
 from eth_abi.abi import decode
 
 from closeout.chain.anvil import Anvil
+from closeout.chain.parameters import PriceSource
 from closeout.chain.uniswap import encode_path
 from closeout.toolchain.artifacts import Artifact
 from tests.differential.pairs import PURSE, Pair
 from tests.differential.plays import ACCOUNTS, Move, Step
 from tests.differential.settings import SETTINGS, Setting
 from tests.differential.simulation import Call
+from tests.stateful.governance import GovernedPlay
 from tests.stateful.plays import ACTOR, SIGNER, Bundle, Opening, Script, Signed, WholePlay
 from tests.stateful.whole_vault import FLASH, FlashOrder, face_of, token_of
 from tests.support.node import Deployed, Node
 from tests.support.signing import Signer, operator_message
-from tests.support.world import EVERYTHING, GENESIS, NEVER, World
+from tests.support.world import EVERYTHING, GENESIS, LONG, NEVER, World
 from tests.unit.periphery.pool_math import Pools
 from tests.unit.periphery.stage import BUY_MISSING, SELL_ALL, Trading
 
@@ -96,9 +98,9 @@ class Stage(Pair):
                 for spender in (self.world.vault, self.contracts[face_of(asset.id)]):
                     asset.token.approve(spender, NEVER, sender=address)
 
-    def play(self, seed: int, *, is_still: bool = False) -> WholePlay:
+    def play(self, seed: int) -> GovernedPlay:
         """A history that begins here."""
-        return WholePlay(self.setting, self.opening, seed, is_still=is_still)
+        return GovernedPlay(self.setting, self.opening, seed)
 
     # --------------------------------------------------------------------------------------------------- translation
 
@@ -161,12 +163,26 @@ class Stage(Pair):
         if move.target == "forbidden":
             to, data = self._forbidden(move)
             return Call(self.address_of(move.caller), to.address, "0x" + data.hex())
+        if move.target == "configurator":
+            return Call(self.address_of(move.caller), self.world.configurator.address, self._configuring(move))
         if move.function == "rebalance":
             account, (withdrawals, borrows, deposits, repayments), receiver, data = move.arguments
             moves = tuple(map(list, (withdrawals, borrows, deposits, repayments)))
             encoded = self.world.vault.rebalance.data(self.on_chain(account), moves, self.address_of(receiver), data)
             return Call(self.address_of(move.caller), self.world.vault.address, "0x" + encoded.hex())
         return super().call(move)
+
+    def _configuring(self, move: Move) -> str:
+        world = self.world
+        if move.function == "setProtocol":
+            [parameters] = move.arguments
+            modules = (world.engine, world.fund, world.splitter, world.treasury)
+            words = modules, astuple(parameters.curve), astuple(parameters.limits)
+            return "0x" + world.configurator.setProtocol.data(*words).hex()
+        n, listed, ramp = move.arguments
+        source = PriceSource(world.assets[n].feed.address, False, LONG, LONG)
+        words = n, astuple(listed.collateral), astuple(listed.borrowing), astuple(source), ramp
+        return "0x" + world.configurator.setAsset.data(*words).hex()
 
     def _forbidden(self, move: Move) -> tuple[Deployed, bytes]:
         """Calls that are a role's, or a contract's, alone."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,10 +13,10 @@ import pytest
 from tests.differential.sizes import least, sized
 from tests.stateful.census import FLOORS, TOLD, report_of
 from tests.stateful.counterexamples import told
+from tests.stateful.governance import GovernedPlay
 from tests.stateful.judging import Census, judge, judge_on_the_model
 from tests.stateful.machine import Run, run_machine
 from tests.stateful.mining import mined
-from tests.stateful.plays import WholePlay
 from tests.stateful.sights import Record
 from tests.stateful.stage import Stage
 
@@ -26,15 +27,15 @@ SHIFT = 10**5
 """Between the seeds of the three runs."""
 
 
-def on_the_fork(stage: Stage, play: WholePlay, records: list[Record], census: Census, where: str) -> None:
+def on_the_fork(stage: Stage, play: GovernedPlay, records: list[Record], census: Census, where: str) -> None:
     judge(stage, records, stage.witnessed([record.step for record in records]), census, where)
 
 
-def by_transactions(stage: Stage, play: WholePlay, records: list[Record], census: Census, where: str) -> None:
+def by_transactions(stage: Stage, play: GovernedPlay, records: list[Record], census: Census, where: str) -> None:
     judge(stage, records, mined(stage, [record.step for record in records]), census, where)
 
 
-def on_the_model(stage: Stage, play: WholePlay, records: list[Record], census: Census, where: str) -> None:
+def on_the_model(stage: Stage, play: GovernedPlay, records: list[Record], census: Census, where: str) -> None:
     judge_on_the_model(stage, play, records, census, where)
 
 
@@ -69,7 +70,7 @@ def test_machine__made_every_move_succeed_and_fail_often_enough(
         pytest.skip("looks at what the machine did on the fork")
     report = report_of(seen)
     with capsys.disabled():
-        print(f"\n{report}")
+        sys.stdout.write(f"\n{report}\n")
     for name, (done, refused) in FLOORS.items():
         found = seen.outcomes(name)
         assert found[0] >= least(done), f"{name} succeeded {found[0]} times of {sum(found)}\n{report}"

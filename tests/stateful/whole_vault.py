@@ -18,8 +18,10 @@ from closeout.model import (
     PENALTY_SPLITTER,
     TREASURY,
     AccountId,
+    AssetParameters,
     CloseOutRequest,
     CloseOutResult,
+    CollateralPosition,
     Market,
     ModelRevert,
     ProtocolParameters,
@@ -75,6 +77,16 @@ class FlashOrder:
     sells_all: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """A threshold on its way down, bps; times in seconds."""
+
+    start: int
+    target: int
+    ends_at: int
+    duration: int
+
+
 class NestingLedger(Ledger):
     """A transaction inside another is part of it."""
 
@@ -108,6 +120,7 @@ class WholeVault(Vault):
         self.pools: dict[frozenset[int], Pool] = {}
         self.token_addresses: dict[int, str] = {}
         self.flash_fees: dict[int, int] = {}
+        self.ramps: dict[int, Ramp] = {}
         self.weights: tuple[int, int] = (0, 0)
 
     # ------------------------------------------------------------------------------------------------------- tokens
@@ -395,11 +408,25 @@ class WholeVault(Vault):
         self._ledger.add(self._ledger.wallets, (FLASH, order.collateral), -cost)
         self._ledger.add(self._ledger.wallets, (FLASH, order.debt), gained)
 
-    # -------------------------------------------------------------------------------------------------------- control
+    # ------------------------------------------------------------------------------------------------------- control
 
-    def set_asset(self, asset_id: int, **changes: Any) -> None:
-        """RiskConfigurator.setAsset, as far as a history goes: caps, margins, rates."""
-        self._assets[asset_id] = replace(self._assets[asset_id], **changes)
+    def change_asset(self, asset_id: int, asset: AssetParameters, ramp: Ramp | None) -> None:
+        """RiskConfigurator.setAsset: a lower threshold is reached on a line."""
+        self._assets[asset_id] = asset
+        self.ramps.pop(asset_id, None)
+        if ramp is not None:
+            self.ramps[asset_id] = ramp
+
+    def threshold_of(self, asset_id: int) -> int:
+        """Liquidation threshold now, bps: on its way down rounded up."""
+        ramp = self.ramps.get(asset_id)
+        if ramp is None or self.now >= ramp.ends_at:
+            return self._assets[asset_id].liquidation_threshold_bps
+        return ramp.target + div_up((ramp.start - ramp.target) * (ramp.ends_at - self.now), ramp.duration)
+
+    def _collaterals(self, account: AccountId) -> list[CollateralPosition]:
+        held = super()._collaterals(account)
+        return [replace(c, threshold_bps=self.threshold_of(c.asset_id)) for c in held] if self.ramps else held
 
 
 def _assets_up(market: Market, shares: int) -> int:
