@@ -33,14 +33,23 @@ PURSE = 2**160
 """What every user has of every token: more than any history moves."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Witness:
-    """What the chain made of one step: its answer, what WholeView then sees, and what else was asked."""
+    """What the chain made of one step: its answer, what WholeView then sees, and what else was asked.
+
+    `seen` None: nobody looked, since what is refused changes nothing.
+    """
 
     answer: Outcome
-    seen: Outcome
+    seen: Outcome | None
     before: Sequence[Outcome] = ()
     after: Sequence[Outcome] = ()
+
+    @cached_property
+    def words(self) -> list[int]:
+        """What was seen, in plain words."""
+        assert self.seen is not None
+        return words_of(self.seen.data)
 
 
 def place_of(step: Step, number: int, where: str) -> str:
@@ -88,28 +97,32 @@ class Pair:
 
     def compare(self, step: Step, state: State, said: Witness, place: str) -> None:
         """Asserts that the chain answers and holds what the model does."""
-        assert said.seen.is_done, (
-            f"{place}: what came of it cannot be read: {self.world.node.decode_revert(said.seen.data)}"
-        )
         self._compare_answer(step, said.answer, place)
-        self._compare_state(state, words_of(said.seen.data), place)
+        if said.seen is not None:
+            assert said.seen.is_done, (
+                f"{place}: what came of it cannot be read: {self.world.node.decode_revert(said.seen.data)}"
+            )
+            self._compare_state(state, said.words, place)
         self.count(step)
 
-    def witnessed(self, steps: Sequence[Step]) -> list[Witness]:
-        """What the chain makes of each step."""
-        asked = [(self.ahead(step), self.look, self.behind(step)) for step in steps]
+    def witnessed(self, steps: Sequence[Step], *, looks_at_all: bool = True) -> list[Witness]:
+        """What the chain makes of each step. Not `looks_at_all`: only at what came of steps that the model allows."""
+        asked = []
+        for step in steps:
+            looks = looks_at_all or step.refusal is None
+            asked.append((self.ahead(step), [self.look] if looks else [], self.behind(step) if looks else []))
         blocks = [
-            Block(step.time, [*ahead, *map(self.call, (*step.move.before, step.move)), look, *behind])
+            Block(step.time, [*ahead, *map(self.call, (*step.move.before, step.move)), *look, *behind])
             for step, (ahead, look, behind) in zip(steps, asked, strict=True)
         ]
         outcomes = iter(simulate(self.world.node.rpc, [blocks])[0])
         said = []
-        for step, (ahead, _, behind) in zip(steps, asked, strict=True):
-            before, setup, [answer, seen], after = (
-                [next(outcomes) for _ in range(count)] for count in (len(ahead), len(step.move.before), 2, len(behind))
-            )
+        for step, (ahead, look, behind) in zip(steps, asked, strict=True):
+            before = [next(outcomes) for _ in ahead]
+            setup = [next(outcomes) for _ in step.move.before]
             assert all(one.is_done for one in setup), f"{step.move}: cannot be prepared"
-            said.append(Witness(answer, seen, before, after))
+            answer, seen = next(outcomes), next(outcomes) if look else None
+            said.append(Witness(answer, seen, before, [next(outcomes) for _ in behind]))
         return said
 
     def ahead(self, step: Step) -> list[Call]:  # noqa: ARG002 (for those who look)

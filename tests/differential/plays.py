@@ -455,10 +455,15 @@ class Play:
     def _aimed_prices(self, *aims: float) -> Move:
         """One account falls to a chosen health factor: on the curve, below it, under water, to next to nothing."""
         account = self._account(self._owes)
+        return self._aimed_prices_of(
+            account, self._random.choice(aims or (0.9999, 0.98, 0.95, 0.93, 0.9, 0.85, 0.8, 0.6, 0.1, 1e-6))
+        )
+
+    def _aimed_prices_of(self, account: AccountId, aim: float) -> Move:
+        """This account falls, or rises, to a health factor."""
         health = self.vault.health_of(account).health_factor_wad
         prices = [self.vault.price_of(n) for n in range(len(self._base))]
         if self._owes(account) and health:
-            aim = self._random.choice(aims or (0.9999, 0.98, 0.95, 0.93, 0.9, 0.85, 0.8, 0.6, 0.1, 1e-6))
             for n in self.vault.position_of(account).collateral:
                 prices[n] = max(1, prices[n] * int(aim * WAD) // health)
         return self._turn(self._random.choice((1, 12, 1800, DAY)), prices)

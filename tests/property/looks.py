@@ -10,7 +10,6 @@ from closeout.model import AccountId
 from closeout.units import WAD
 from tests.differential.pairs import Pair, place_of
 from tests.differential.plays import ACCOUNTS, HOLDERS, Play, Step
-from tests.differential.simulation import words_of
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def history(pair: Pair, play: Play, where: str) -> Iterator[Moment]:
         prices.append(tuple(play.vault.price_of(n) for n in range(len(play.vault.assets))))
     before = None
     for number, (step, now, said) in enumerate(zip(steps, prices, pair.witnessed(steps), strict=True)):
-        after = look_at(words_of(said.seen.data), now, pair.holders)
+        after = look_at(said.words, now, pair.holders)
         if before is not None:
             yield Moment(step, said.answer.is_done, before, after, place_of(step, number, where))
         before = after

@@ -13,7 +13,6 @@ from closeout.units import RATE, SECONDS_PER_YEAR
 from tests.differential.pairs import Pair
 from tests.differential.plays import ACCOUNTS, START, Move, Step
 from tests.differential.settings import SETTINGS, Setting
-from tests.differential.simulation import words_of
 from tests.differential.sizes import seeded, sized
 from tests.property.looks import look_at
 from tests.support.node import Node
@@ -73,7 +72,7 @@ def index_after(pair: Pair, random: Random, touches: int) -> int:
     ]
     said = pair.witnessed(steps)
     assert all(one.answer.is_done for one in said[: 4 + touches])
-    look = look_at(words_of(said[-1].seen.data), tuple(asset.price_wad for asset in pair.setting.assets))
+    look = look_at(said[-1].words, tuple(asset.price_wad for asset in pair.setting.assets))
     return look.assets[LENT].index
 
 

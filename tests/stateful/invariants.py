@@ -117,7 +117,12 @@ def p7(sight: Sight) -> bool:
 
 
 def p10(sight: Sight) -> bool:
-    """A supply share falls only by bad debt, a debt index never."""
+    """A supply share falls only by bad debt, a debt index never.
+
+    Known (docs/known-issues.md): a reserve factor that is raised counts for the interest not booked yet.
+    """
+    if sight.step.move.name == "set asset" and sight.is_done:
+        return False
     return keeps_share_values(_moment(sight))
 
 

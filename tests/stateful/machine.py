@@ -71,7 +71,7 @@ class Machine(RuleBasedStateMachine):
         """One move."""
         assert self.stage is not None
         step = self.play.take(kind, number)
-        self.records.append(Record.of(step, self.play, self.stage))
+        self.records.append(Record.of(step, self.play, self.stage, self.records[-1]))
         note(f"{step.time}: {step.move.caller}: {step.move.name} {step.move.arguments}: {step.refusal or 'done'}")
 
     def teardown(self) -> None:

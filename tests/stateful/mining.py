@@ -28,6 +28,9 @@ def _witness(stage: Stage, miner: _Miner, step: Step) -> Witness:
     for move in step.move.before:
         assert miner.send(stage.call(move)).is_done, f"{move}: cannot be prepared"
     answer = miner.send(stage.call(step.move))
+    if step.refusal is not None:
+        # what is refused changes nothing
+        return Witness(answer, None, before)
     return Witness(answer, miner.ask(stage.look), before, [miner.ask(call) for call in stage.behind(step)])
 
 

@@ -126,6 +126,7 @@ class WholePlay(Play):
     def moves(self) -> dict[str, tuple[int, Callable[[], Move]]]:
         return super().moves() | {
             "split": (2, self._split),
+            "aim at a trigger": (5, self._aim_at_a_trigger),
             "mint": (2, self._mint),
             "deposit by face": (2, self._face_deposit),
             "mint by face": (2, self._face_mint),
@@ -461,6 +462,15 @@ class WholePlay(Play):
             lambda v: v.close_out(ACTOR, request),
             before=(self._script(self._tries(), request.account),),
         )
+
+    def _aim_at_a_trigger(self) -> Move:
+        """An account whose owner opted in falls below what he said, and stays above 1."""
+        account = self._account(lambda account: account in self.deleverages and self._owes(account))
+        terms = self.deleverages.get(account)
+        if terms is None or not self._owes(account):
+            return self._set_deleverage()
+        trigger = terms.trigger_health_factor_wad / WAD
+        return self._aimed_prices_of(account, self._random.uniform(1.0001, trigger))
 
     def _flash_close_out(self) -> Move:
         random = self._random

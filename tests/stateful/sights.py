@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +12,7 @@ from closeout.units import WAD
 from tests.differential.pairs import State, Witness, place_of, result_of
 from tests.differential.plays import Step
 from tests.differential.settings import Setting
-from tests.differential.simulation import Outcome, words_of
+from tests.differential.simulation import Outcome
 from tests.property.looks import AccountLook, Look, look_at
 from tests.stateful.governance import GovernedPlay
 from tests.stateful.stage import Stage, watched
@@ -34,7 +34,10 @@ class Record:
     dead: frozenset[int]
 
     @classmethod
-    def of(cls, step: Step, play: GovernedPlay, stage: Stage) -> Record:
+    def of(cls, step: Step, play: GovernedPlay, stage: Stage, last: Record | None = None) -> Record:
+        """`last`: the record before, whose state a refused step leaves as it is."""
+        if last is not None and step.refusal is not None:
+            return replace(last, step=step)
         vault = play.vault
         count = range(len(vault.assets))
         return cls(
@@ -139,8 +142,8 @@ def on_the_chain(stage: Stage, records: Sequence[Record], said: Sequence[Witness
     before: Look | None = None
     for number, (record, one) in enumerate(zip(records, said, strict=True)):
         step = record.step
-        after = look_at(words_of(one.seen.data), record.prices, stage.holders)
-        if before is not None:
+        after = before if one.seen is None else look_at(one.words, record.prices, stage.holders)
+        if before is not None and after is not None:
             told = _told(stage, one.answer) if _is_close_out(step) else None
             yield Sight(
                 record.setting,

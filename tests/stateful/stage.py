@@ -16,6 +16,7 @@ from eth_abi.abi import decode
 from closeout.chain.anvil import Anvil
 from closeout.chain.parameters import PriceSource
 from closeout.chain.uniswap import encode_path
+from closeout.model import AccountId
 from closeout.toolchain.artifacts import Artifact
 from tests.differential.pairs import PURSE, Pair
 from tests.differential.plays import ACCOUNTS, Move, Step
@@ -56,6 +57,8 @@ class Stage(Pair):
 
     opening: Opening = field(default_factory=lambda: Opening({}, {}, {}, (0, 0), 0))
     contracts: dict[str, Deployed] = field(default_factory=dict)
+    _addresses: dict[str, str] = field(default_factory=dict, repr=False)
+    _previews: dict[AccountId, Call] = field(default_factory=dict, repr=False)
 
     holders: ClassVar[tuple[str, ...]] = WholePlay.holders
     users: ClassVar[tuple[str, ...]] = WholePlay.users
@@ -105,6 +108,12 @@ class Stage(Pair):
     # --------------------------------------------------------------------------------------------------- translation
 
     def address_of(self, party: str) -> str:
+        known = self._addresses.get(party)
+        if known is None:
+            known = self._addresses[party] = self._find(party)
+        return known
+
+    def _find(self, party: str) -> str:
         if party == SIGNER:
             return _SIGNER_ADDRESS
         if party in self.contracts and party != "insurance fund":
@@ -217,11 +226,18 @@ class Stage(Pair):
 
     def behind(self, step: Step) -> list[Call]:
         """Whether the account in question could be closed out now, wholly; and how a callback fared."""
-        request = self.world.request(self.on_chain(watched(step)))
-        looks = [self._ask(self.world.vault, self.world.vault.previewCloseOut.data(request))]
+        looks = [self._preview_of(watched(step))]
         if any(move.name == "script" for move in step.move.before):
             looks.append(self._ask(self.contracts[ACTOR], self.contracts[ACTOR].outcomes.data()))
         return looks
+
+    def _preview_of(self, account: AccountId) -> Call:
+        known = self._previews.get(account)
+        if known is None:
+            request = self.world.request(self.on_chain(account))
+            known = self._ask(self.world.vault, self.world.vault.previewCloseOut.data(request))
+            self._previews[account] = known
+        return known
 
     def decode(self, function: str, data: str) -> Any:
         """What a function of the Vault returned."""

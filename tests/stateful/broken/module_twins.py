@@ -86,10 +86,10 @@ ENGINES = (
         "tests/property/test_sequences.py::test_p8_splitting_never_seizes_more",
     ),
     Twin(
-        "the penalty falls with health",
+        "the whole penalty is due at once",
         "contracts/libraries/PenaltyCurve.sol",
         "(WAD - healthFactor) * WAD",
-        "(healthFactor - healthForMaxBonus.min(healthFactor)) * WAD",
+        "healthFactor * WAD",
         ENGINE,
         "machine: model",
     ),

@@ -10,7 +10,6 @@ from closeout.toolchain.patched import Patch, build_patched
 
 VAULT = ("contracts/Vault.sol",)
 EXTENSION = ("contracts/VaultExtension.sol",)
-BOTH = (*VAULT, *EXTENSION)
 ENGINE = ("contracts/LiquidationEngine.sol",)
 
 MACHINE = "machine: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.stateful.broken.twin import BOTH, EXTENSION, VAULT, Twin
+from tests.stateful.broken.twin import EXTENSION, VAULT, Twin
 
 ACCOUNTS = "contracts/vault/Accounts.sol"
 MARKETS = "contracts/vault/Markets.sol"
@@ -19,42 +19,25 @@ BOOKS = (
         MARKETS,
         "state.ratePerYear, block.timestamp - state.accruedAt",
         "state.ratePerYear, 0",
-        BOTH,
-        "machine: ledger",
+        VAULT,
+        "machine: model",
     ),
     Twin(
         "interest is forgotten in the market",
         MARKETS,
         "borrowed.ratePerYear, block.timestamp - borrowed.accruedAt",
         "borrowed.ratePerYear, 0",
-        BOTH,
+        EXTENSION,
         "machine: P14",
-    ),
-    Twin(
-        "the rate is announced and not latched",
-        MARKETS,
-        "            market.ratePerYear = rate;\n",
-        "",
-        BOTH,
-        "machine: ledger",
     ),
     Twin(
         "a claim can be paid out again",
         MARKETS,
         "_claims[holder][assetId] = balance - amount;",
         "_claims[holder][assetId] = balance;",
-        BOTH,
+        EXTENSION,
         "machine: P1",
         often={"credit claim": 40, "claim": 40},
-    ),
-    Twin(
-        "the treasury's interest is counted twice",
-        MARKETS,
-        "        _heldShares[assetId] += uncollected;\n",
-        "",
-        BOTH,
-        "machine: model",
-        often={"transfer shares": 40},
     ),
     Twin(
         "what the insurance fund pays is counted twice",
@@ -75,15 +58,6 @@ BOOKS = (
         often={"flash loan": 40},
     ),
     Twin(
-        "supply shares are rounded up",
-        EXTENSION_SOURCE,
-        "shares = SharesMath.toSharesDown(assets, _supplyAssets(market), market.supplyShares);",
-        "shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares);",
-        EXTENSION,
-        "machine: model",
-        often={"supply": 40},
-    ),
-    Twin(
         "withdrawing burns a thousandth less",
         EXTENSION_SOURCE,
         "shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares);",
@@ -91,14 +65,6 @@ BOOKS = (
         EXTENSION,
         "machine: P10",
         often={"withdraw": 40},
-    ),
-    Twin(
-        "debt shares are rounded down for the borrower",
-        "contracts/libraries/ValueMath.sol",
-        "return (assets * SHARE_SCALE).divUp(index);",
-        "return (assets * SHARE_SCALE) / index;",
-        BOTH,
-        "machine: model",
     ),
 )
 
@@ -122,19 +88,11 @@ MARGINS = (
         often={"rebalance": 40},
     ),
     Twin(
-        "borrowing up to the liquidation threshold",
-        ACCOUNTS,
-        "asset.ltvBps()",
-        "leg.thresholdBps",
-        BOTH,
-        "machine: model",
-    ),
-    Twin(
         "health factors are rounded up",
         "contracts/libraries/ValueMath.sol",
         "weighted * WAD_PER_BPS / debt;",
         "(weighted * WAD_PER_BPS).divUp(debt);",
-        BOTH,
+        VAULT,
         "machine: model",
     ),
     Twin(
@@ -142,17 +100,8 @@ MARGINS = (
         "contracts/libraries/ValueMath.sol",
         "priceWad / 10 ** decimals;",
         "priceWad / 10 ** FixedPointMathLib.min(decimals, 18);",
-        BOTH,
+        VAULT,
         "machine: model",
-    ),
-    Twin(
-        "the collateral cap is removed",
-        MOVES,
-        "if (held > cap) revert CapExceeded(assetId, held, cap);",
-        "",
-        BOTH,
-        "machine: model",
-        often={"deposit": 60},
     ),
     Twin(
         "the supply cap is removed",
@@ -172,16 +121,6 @@ MARGINS = (
         "machine: P16",
         often={"deposit": 60},
     ),
-    Twin(
-        "a pause of borrowing stops repayments",
-        MOVES,
-        "uint256 debt = ValueMath.toDebtUp(balance, market.index);",
-        "uint256 debt = ValueMath.toDebtUp(balance, market.index);\n"
-        "        if (AssetSet.wrap(uint128(_pauses)).contains(assetId)) revert ActionPaused(assetId);",
-        BOTH,
-        "machine: P16",
-        often={"set pauses": 20, "repay": 40},
-    ),
 )
 
 DOORS = (
@@ -190,7 +129,7 @@ DOORS = (
         BASE,
         "        _locked = true;\n",
         "",
-        BOTH,
+        VAULT,
         "machine: T74",
         often={"close out and call back": 60},
     ),
@@ -199,27 +138,9 @@ DOORS = (
         BASE,
         "if (msg.sender != owner && !_operators[owner][msg.sender]) revert NotAuthorized(owner, msg.sender);",
         "",
-        BOTH,
+        VAULT,
         "machine: P7",
         often={"withdraw collateral": 40},
-    ),
-    Twin(
-        "whose operator is whose is the wrong way round",
-        BASE,
-        "!_operators[owner][msg.sender]",
-        "!_operators[msg.sender][owner]",
-        BOTH,
-        "machine: model",
-        often={"set operator": 20, "withdraw collateral": 40, "borrow": 40},
-    ),
-    Twin(
-        "anyone pauses",
-        CORE,
-        "function setPauses(AssetSet borrowing, AssetSet withdrawing) external restricted nonReentrant",
-        "function setPauses(AssetSet borrowing, AssetSet withdrawing) external nonReentrant",
-        VAULT,
-        "machine: P15",
-        often={"trespass": 20},
     ),
     Twin(
         "anyone moves supply shares",
@@ -235,7 +156,7 @@ DOORS = (
         BASE,
         "if (received != amount) revert TransferMismatch(token, amount, received);",
         "received;",
-        BOTH,
+        EXTENSION,
         "machine: P1",
         often={"mood": 30, "credit claim": 40},
     ),
@@ -275,15 +196,6 @@ CLOSE_OUTS = (
         "machine: P13",
     ),
     Twin(
-        "the fund is never asked",
-        PLANS,
-        "move.covered = move.badDebt.min(_claims[protocol.insuranceFund()][leg.assetId]);",
-        "move.covered = 0 * move.badDebt.min(_claims[protocol.insuranceFund()][leg.assetId]);",
-        VAULT,
-        "machine: model",
-        often={"credit claim": 40},
-    ),
-    Twin(
         "an account is closed out in the second of its own borrow",
         PLANS,
         "if (appraisal.header.actedAt() == uint40(block.timestamp)) revert AccountActedNow(block.timestamp);",
@@ -291,32 +203,6 @@ CLOSE_OUTS = (
         VAULT,
         "machine: model",
         often={"borrow": 40},
-    ),
-    Twin(
-        "there is no grace",
-        PLANS,
-        "if (block.timestamp < endsAt) revert GracePeriodRunning(endsAt, block.timestamp);",
-        "endsAt;",
-        VAULT,
-        "machine: model",
-    ),
-    Twin(
-        "the size bucket never empties",
-        BOOKING,
-        "state.bucketUsedWad = (_bucketUsed(leg) + value).toUint96();",
-        "state.bucketUsedWad = (_bucketUsed(leg) + 0 * value).toUint96();",
-        VAULT,
-        "tests/unit/vault/test_size_bucket.py::"
-        "test_bucket__after_a_close_out__leaves_the_minimum_per_call_and_refills_by_the_second",
-    ),
-    Twin(
-        "a margin call is not cleared by a close-out",
-        BOOKING,
-        "header = header.withCalledAt(0);",
-        "",
-        VAULT,
-        "machine: model",
-        setting="limits",
     ),
     Twin(
         "solvent accounts are written off",
@@ -344,14 +230,6 @@ CLOSE_OUTS = (
         VAULT,
         "tests/unit/vault/test_hostile_tokens.py::"
         "test_t34_close_out__of_a_collateral_that_will_not_move__books_it_as_a_claim_and_sends_the_other",
-    ),
-    Twin(
-        "an owner's trigger is not looked at",
-        PLANS,
-        "if (health >= own.triggerHealthFactorWad) revert AccountHealthy(health);",
-        "",
-        VAULT,
-        "tests/unit/vault/test_deleverage.py::test_close_out__above_the_owners_trigger__is_refused",
     ),
     Twin(
         "the worst price is not looked at in a preview",
