@@ -264,7 +264,7 @@ def result_of(answer: CloseOutResult) -> Result:
 # Legs of a close-out are looked at in the order in which the account took them on, in the model in that of the assets:
 # which of several that fail is found first is nobody's concern.
 UNPAID = {"InsufficientClaim", "InsufficientShares", "TransferFromFailed", "TransferMismatch"}
-ANY_LEG = {"SlippageExceeded", *UNPAID}
+ANY_LEG = {"SlippageExceeded", "PriceNotFresh", *UNPAID}
 
 
 def _is_same_refusal(step: Step, name: str) -> bool:

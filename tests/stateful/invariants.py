@@ -21,6 +21,7 @@ from tests.model import checks
 from tests.model.checks import NOISE, RELATIVE
 from tests.property.looks import AccountLook, Look
 from tests.property.test_histories import (
+    MARGINED,
     concerned_by,
     covers_everything,
     keeps_its_margin,
@@ -141,9 +142,15 @@ def _closed(sight: Sight) -> tuple[AccountId, Result, AccountLook, AccountLook] 
     return account, sight.result, sight.before.accounts[account], sight.after.accounts[account]
 
 
+def _closed_for_sure(sight: Sight) -> tuple[AccountId, Result, AccountLook, AccountLook] | None:
+    """At fresh prices: in doubt more than one price counts, and the comparison with the model tells."""
+    closed = _closed(sight)
+    return closed if closed is not None and sight.is_sure(closed[2]) else None
+
+
 def p4(sight: Sight) -> bool:
     """A close-out never lowers the health factor; in the terminal regime C / B stays."""
-    closed = _closed(sight)
+    closed = _closed_for_sure(sight)
     if closed is None:
         return False
     _, result, before, after = closed
@@ -165,7 +172,7 @@ def p4(sight: Sight) -> bool:
 
 def _reaches_target(sight: Sight) -> tuple[Fraction, Result, AccountLook, AccountLook] | None:
     """The target, where `R*` is what bound a whole fill: no balance ran out, no dust rule, no size bucket."""
-    closed = _closed(sight)
+    closed = _closed_for_sure(sight)
     if closed is None:
         return None
     account, result, before, after = closed
@@ -221,7 +228,7 @@ UNPAYABLE = {"InsufficientClaim", "InsufficientShares", "TransferFromFailed", "T
 def p11(sight: Sight) -> bool:
     """An unhealthy account can be closed out: now, after its grace, or after the second of its last borrow."""
     look = sight.after.accounts[sight.watched]
-    if sight.still_due is None or look.health_factor >= WAD:
+    if sight.still_due is None or look.health_factor >= WAD or not sight.is_sure(look):
         return False
     assert sight.gas <= GAS_BOUND or sight.closed is None, sight.place
     if isinstance(sight.still_due, Result) or sight.still_due in ("GracePeriodRunning", "AccountActedNow"):
@@ -237,7 +244,7 @@ def p11(sight: Sight) -> bool:
 
 def p12(sight: Sight) -> bool:
     """No debt of a solvent account is written off; an account that has no collateral left of a loss has no debt."""
-    closed = _closed(sight)
+    closed = _closed_for_sure(sight)
     if closed is None:
         return False
     _, result, before, after = closed
@@ -251,7 +258,7 @@ def p12(sight: Sight) -> bool:
 
 def p13(sight: Sight) -> bool:
     """Seized within the mean of the largest bonuses; what is the protocol's is part of the penalty."""
-    closed = _closed(sight)
+    closed = _closed_for_sure(sight)
     if closed is None or closed[1].health_before >= WAD:
         return False
     _, result, before, _ = closed
@@ -273,7 +280,7 @@ def p13(sight: Sight) -> bool:
 
 def section_5(sight: Sight) -> bool:
     """No close-out leaves a debt between nothing and the smallest, but where it was there before, or under water."""
-    closed = _closed(sight)
+    closed = _closed_for_sure(sight)
     if closed is None or closed[1].regime == Regime.TERMINAL:
         return False
     _, _, before, after = closed
@@ -287,7 +294,7 @@ def section_5(sight: Sight) -> bool:
 
 def p19(sight: Sight) -> bool:
     """A liquidator gets at least the floor above what he repays, less one unit of each token."""
-    closed = _closed(sight)
+    closed = _closed_for_sure(sight)
     if closed is None:
         return False
     _, result, _, _ = closed
@@ -301,7 +308,7 @@ def p19(sight: Sight) -> bool:
 
 def p21(sight: Sight) -> bool:
     """Under water every debt named is repaid the same part of what is extinguished of it: C / (B (1 + floor))."""
-    closed = _closed(sight)
+    closed = _closed_for_sure(sight)
     if closed is None or closed[1].regime != Regime.TERMINAL:
         return False
     _, result, before, _ = closed
@@ -382,6 +389,15 @@ def p16(sight: Sight) -> bool:
     return sight.is_done
 
 
+def section_9(sight: Sight) -> bool:
+    """Who borrows, or withdraws and owes, does it at fresh prices alone."""
+    if not sight.is_done or sight.step.move.name not in MARGINED:
+        return False
+    look = sight.after.accounts[sight.step.move.arguments[0]]
+    assert not any(look.debt) or sight.is_sure(look), sight.place
+    return any(look.debt) and bool(sight.doubtful)
+
+
 def t74(sight: Sight) -> bool:
     """Nothing that is tried from inside a callback gets through."""
     for passed, answer in sight.tries:
@@ -419,9 +435,13 @@ def compared(check: Callable[[World, Random], bool]) -> Callable[[Sight], bool]:
     """A check over worlds as one over steps, of some of the close-outs."""
 
     def checked(sight: Sight) -> bool:
-        if sight.closed is None or sight.result is None or sight.result.health_before % COMPARED:
+        if _closed_for_sure(sight) is None or sight.result is None or sight.result.health_before % COMPARED:
             return False
-        if not any(sight.before.accounts[sight.closed].collateral) or sight.result.health_before >= WAD:
+        if (
+            sight.closed is None
+            or not any(sight.before.accounts[sight.closed].collateral)
+            or sight.result.health_before >= WAD
+        ):
             return False
         world = world_of(sight)
         assert world is not None
@@ -456,6 +476,7 @@ INVARIANTS: dict[str, Callable[[Sight], bool]] = {
     "P22": p22,
     "P23": p23,
     "section 5": section_5,
+    "section 9": section_9,
     "T74": t74,
 }
 """P14, and that every balance follows from the logs, need more than one step: see `ledger.py`."""

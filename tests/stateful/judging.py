@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.differential.pairs import Witness, place_of
-from tests.stateful.governance import GovernedPlay
+from tests.stateful.feeds import FedPlay
 from tests.stateful.invariants import INVARIANTS, ON_A_CHAIN
 from tests.stateful.ledger import Ledger
 from tests.stateful.sights import Record, Sight, on_the_chain, on_the_model
@@ -73,7 +73,7 @@ def judge(
     census.count_steps(records, stage.counts)
 
 
-def judge_on_the_model(stage: Stage, play: GovernedPlay, records: Sequence[Record], census: Census, where: str) -> None:
+def judge_on_the_model(stage: Stage, play: FedPlay, records: Sequence[Record], census: Census, where: str) -> None:
     """The same of the reference model alone; what only a chain can tell is left out."""
     checks = {name: check for name, check in INVARIANTS.items() if name not in ON_A_CHAIN}
     for sight in on_the_model(play, records, where):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from tests.differential.sizes import SEED
-from tests.stateful.governance import GovernedPlay
+from tests.stateful.feeds import FedPlay
 from tests.stateful.judging import Census
 from tests.stateful.sights import Record
 from tests.stateful.stage import Stage
@@ -28,7 +28,7 @@ OPENING = 15
 AT_ONCE = 60
 """Histories of one run at most: Hypothesis remembers every choice of a run."""
 SEEDS = st.integers(0, 2**32 - 1)
-Judge = Callable[[Stage, GovernedPlay, list[Record], Census, str], None]
+Judge = Callable[[Stage, FedPlay, list[Record], Census, str], None]
 
 
 @dataclass(frozen=True)

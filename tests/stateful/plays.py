@@ -86,6 +86,13 @@ FORBIDDEN: dict[str, Callable[[str], ModelRevert]] = {
     "set protocol": _refused_by_role,
     "list asset": _refused_by_role,
     "set asset": _refused_by_role,
+    "replace adapter": _refused_by_role,
+    "activate adapter": _refused_by_role,
+    "set jump bound": _refused_by_role,
+    "freeze": _refused_by_role,
+    "confirm freeze": _refused_by_role,
+    "unfreeze": _refused_by_role,
+    "ask router": _refused_by_role,
     "transfer supply": lambda caller: ModelRevert("NotSupplyToken", 0, caller),
 }
 """What nobody but a role, or a contract, may call; `Stage` knows the calls."""
@@ -498,7 +505,7 @@ class WholePlay(Play):
     def _trespass(self) -> Move:
         """Somebody without the role tries what is a role's."""
         what = self._random.choice(list(FORBIDDEN))
-        caller = self._random.choice((*self.users, *(() if what == "set pauses" else (GUARDIAN,))))
+        caller = self._random.choice((*self.users, *(() if what in ("set pauses", "freeze") else (GUARDIAN,))))
 
         def play(vault: WholeVault) -> None:
             raise FORBIDDEN[what](caller)

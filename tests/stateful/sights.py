@@ -14,7 +14,7 @@ from tests.differential.plays import Step
 from tests.differential.settings import Setting
 from tests.differential.simulation import Outcome
 from tests.property.looks import AccountLook, Look, look_at
-from tests.stateful.governance import GovernedPlay
+from tests.stateful.feeds import FedPlay
 from tests.stateful.stage import Stage, watched
 from tests.support.world import Result
 
@@ -32,9 +32,10 @@ class Record:
     prices: tuple[int, ...]
     donated: tuple[int, ...]
     dead: frozenset[int]
+    doubtful: frozenset[int]
 
     @classmethod
-    def of(cls, step: Step, play: GovernedPlay, stage: Stage, last: Record | None = None) -> Record:
+    def of(cls, step: Step, play: FedPlay, stage: Stage, last: Record | None = None) -> Record:
         """`last`: the record before, whose state a refused step leaves as it is."""
         if last is not None and step.refusal is not None:
             return replace(last, step=step)
@@ -47,6 +48,7 @@ class Record:
             tuple(vault.price_of(n) for n in count),
             tuple(vault.donated.get(n, 0) for n in count),
             frozenset(n for n in vault.moods if vault.is_dead(n)),
+            frozenset(n for n in count if vault.is_doubtful(n)),
         )
 
 
@@ -55,7 +57,8 @@ class Sight:
     """State before and after one step. What only a chain can tell is None, or empty, on the model alone.
 
     `still_due`: the answer to another whole close-out of `watched`, right after the step. `tries`: of a callback's
-    script, whether each got through and what it was answered. `dead`: assets whose tokens refused to be sent.
+    script, whether each got through and what it was answered. `dead`: assets whose tokens refused to be sent;
+    `doubtful`: whose prices are not fresh.
     """
 
     setting: Setting
@@ -68,6 +71,7 @@ class Sight:
     watched: AccountId
     donated: tuple[int, ...]
     dead: frozenset[int]
+    doubtful: frozenset[int]
     preview: Told | None = None
     still_due: Told | None = None
     gas: int = 0
@@ -85,6 +89,10 @@ class Sight:
             return None
         account: AccountId = self.step.move.arguments[0].account
         return account
+
+    def is_sure(self, look: AccountLook) -> bool:
+        """Every price of an account is fresh."""
+        return not any(look.collateral[n] or look.debt[n] for n in self.doubtful)
 
     # ------------------------------------------------------------------------------------------------ exact values
 
@@ -115,7 +123,7 @@ class Sight:
         return [n for n, units in enumerate(look.debt) if units]
 
 
-def on_the_model(play: GovernedPlay, records: Sequence[Record], where: str) -> Iterator[Sight]:
+def on_the_model(play: FedPlay, records: Sequence[Record], where: str) -> Iterator[Sight]:
     """The history as the reference model alone tells it."""
     before: Look | None = None
     for number, record in enumerate(records):
@@ -133,6 +141,7 @@ def on_the_model(play: GovernedPlay, records: Sequence[Record], where: str) -> I
                 watched(step),
                 record.donated,
                 record.dead,
+                record.doubtful,
             )
         before = after
 
@@ -156,6 +165,7 @@ def on_the_chain(stage: Stage, records: Sequence[Record], said: Sequence[Witness
                 watched(step),
                 record.donated,
                 record.dead,
+                record.doubtful,
                 _told(stage, one.before[0]) if one.before else None,
                 _told(stage, one.after[0]) if one.after else None,
                 one.answer.gas,

@@ -14,20 +14,21 @@ from typing import Any, ClassVar
 from eth_abi.abi import decode
 
 from closeout.chain.anvil import Anvil
-from closeout.chain.parameters import PriceSource
+from closeout.chain.deploy import modules_of
 from closeout.chain.uniswap import encode_path
 from closeout.model import AccountId
 from closeout.toolchain.artifacts import Artifact
+from closeout.units import WAD
 from tests.differential.pairs import PURSE, Pair
 from tests.differential.plays import ACCOUNTS, Move, Step
 from tests.differential.settings import SETTINGS, Setting
 from tests.differential.simulation import Call
-from tests.stateful.governance import GovernedPlay
+from tests.stateful.feeds import FedPlay
 from tests.stateful.plays import ACTOR, SIGNER, Bundle, Opening, Script, Signed, WholePlay
 from tests.stateful.whole_vault import FLASH, FlashOrder, face_of, token_of
 from tests.support.node import Deployed, Node
 from tests.support.signing import Signer, operator_message
-from tests.support.world import EVERYTHING, GENESIS, LONG, NEVER, World
+from tests.support.world import EVERYTHING, GENESIS, NEVER, World
 from tests.unit.periphery.pool_math import Pools
 from tests.unit.periphery.stage import BUY_MISSING, SELL_ALL, Trading
 
@@ -69,9 +70,16 @@ class Stage(Pair):
         view, publisher, scripted = (
             node.deploy(name, sender=World.governor) for name in ("WholeView", "FeedPublisher", "ScriptedActor")
         )
-        contracts = {ACTOR: scripted, "insurance fund": world.fund, "splitter": world.splitter, "vault": world.vault}
+        contracts = {
+            ACTOR: scripted,
+            "insurance fund": world.fund,
+            "splitter": world.splitter,
+            "vault": world.vault,
+            "router": world.router,
+        }
         for asset in world.assets:
             contracts[token_of(asset.id)] = asset.token
+            contracts[f"feed {asset.id}"] = asset.feed
             contracts[face_of(asset.id)] = node.at("SupplyToken", world.vault.supplyTokenOf(asset.id))
         trading = Trading(world)
         named = {asset.symbol: asset for asset in world.assets}
@@ -101,9 +109,9 @@ class Stage(Pair):
                 for spender in (self.world.vault, self.contracts[face_of(asset.id)]):
                     asset.token.approve(spender, NEVER, sender=address)
 
-    def play(self, seed: int) -> GovernedPlay:
+    def play(self, seed: int) -> FedPlay:
         """A history that begins here."""
-        return GovernedPlay(self.setting, self.opening, seed)
+        return FedPlay(self.setting, self.opening, seed)
 
     # --------------------------------------------------------------------------------------------------- translation
 
@@ -137,7 +145,7 @@ class Stage(Pair):
 
     def _flash_order(self, order: FlashOrder) -> tuple[Any, ...]:
         path = encode_path([self.contracts[token_of(n)].address for n in (order.collateral, order.debt)], [POOL_FEE])
-        sale = (SELL_ALL if order.sells_all else BUY_MISSING, path)
+        sale = (SELL_ALL if order.sells_all else BUY_MISSING, path, WAD)
         sets = 1 << order.collateral, 1 << order.debt
         return self.on_chain(order.account), *sets, order.fill_wad, NEVER, [sale], []
 
@@ -172,6 +180,12 @@ class Stage(Pair):
         if move.target == "forbidden":
             to, data = self._forbidden(move)
             return Call(self.address_of(move.caller), to.address, "0x" + data.hex())
+        if move.name == "prices":
+            _, prices, failed = move.arguments
+            fed = [n for n in range(len(prices)) if n not in failed]
+            feeds = [self.world.assets[n].feed.address for n in fed]
+            data = self.publisher.publish.data(feeds, [prices[n] for n in fed])
+            return Call(self.world.governor, self.publisher.address, "0x" + data.hex())
         if move.target == "configurator":
             return Call(self.address_of(move.caller), self.world.configurator.address, self._configuring(move))
         if move.function == "rebalance":
@@ -181,26 +195,29 @@ class Stage(Pair):
             return Call(self.address_of(move.caller), self.world.vault.address, "0x" + encoded.hex())
         return super().call(move)
 
-    def _configuring(self, move: Move) -> str:
+    @property
+    def _modules(self) -> tuple[Any, ...]:
         world = self.world
+        places = (world.engine, world.fund, world.splitter, world.treasury, world.router)
+        return modules_of(*places, self.setting.parameters.oracles)
+
+    def _configuring(self, move: Move) -> str:
+        configurator = self.world.configurator
         if move.function == "setProtocol":
             [parameters] = move.arguments
-            modules = (world.engine, world.fund, world.splitter, world.treasury)
-            words = modules, astuple(parameters.curve), astuple(parameters.limits)
-            return "0x" + world.configurator.setProtocol.data(*words).hex()
+            words = self._modules, astuple(parameters.curve), astuple(parameters.limits)
+            return "0x" + configurator.setProtocol.data(*words).hex()
         n, listed, ramp = move.arguments
-        source = PriceSource(world.assets[n].feed.address, False, LONG, LONG)
-        words = n, astuple(listed.collateral), astuple(listed.borrowing), astuple(source), ramp
-        return "0x" + world.configurator.setAsset.data(*words).hex()
+        words = n, astuple(listed.collateral), astuple(listed.borrowing), True, ramp
+        return "0x" + configurator.setAsset.data(*words).hex()
 
     def _forbidden(self, move: Move) -> tuple[Deployed, bytes]:
         """Calls that are a role's, or a contract's, alone."""
         vault, configurator, world = self.world.vault, self.world.configurator, self.world
         me, parameters = self.address_of(move.caller), self.setting.parameters
         listed = self.setting.assets[0]
-        modules = (world.engine, world.fund, world.splitter, world.treasury)
-        source = (world.assets[0].feed, False, 3600, 7200)
-        asset = astuple(listed.collateral), astuple(listed.borrowing), source
+        asset = astuple(listed.collateral), astuple(listed.borrowing), True
+        router, token = world.router, world.assets[0].token
         calls = {
             "set pauses": lambda: (vault, vault.setPauses.data(EVERYTHING, 0)),
             "set configuration": lambda: (vault, vault.setConfiguration.data(me)),
@@ -208,10 +225,17 @@ class Stage(Pair):
             "transfer supply": lambda: (vault, vault.transferSupply.data(0, self.address_of("lender"), me, 1)),
             "set protocol": lambda: (
                 configurator,
-                configurator.setProtocol.data(modules, astuple(parameters.curve), astuple(parameters.limits)),
+                configurator.setProtocol.data(self._modules, astuple(parameters.curve), astuple(parameters.limits)),
             ),
             "list asset": lambda: (configurator, configurator.listAsset.data(me, *asset)),
             "set asset": lambda: (configurator, configurator.setAsset.data(0, *asset, 0)),
+            "replace adapter": lambda: (router, router.replace.data(token, me)),
+            "activate adapter": lambda: (router, router.activate.data(token, me, 1)),
+            "set jump bound": lambda: (router, router.setJumpBound.data(token, 0)),
+            "freeze": lambda: (router, router.freeze.data(token)),
+            "confirm freeze": lambda: (router, router.confirmFreeze.data(token, 2**40)),
+            "unfreeze": lambda: (router, router.unfreeze.data(token)),
+            "ask router": lambda: (vault, vault.askRouterUntil.data(0)),
         }
         return calls[move.function]()
 

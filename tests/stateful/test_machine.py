@@ -13,7 +13,7 @@ import pytest
 from tests.differential.sizes import least, sized
 from tests.stateful.census import FLOORS, TOLD, report_of
 from tests.stateful.counterexamples import told
-from tests.stateful.governance import GovernedPlay
+from tests.stateful.feeds import FedPlay
 from tests.stateful.judging import Census, judge, judge_on_the_model
 from tests.stateful.machine import Run, run_machine
 from tests.stateful.mining import mined
@@ -27,17 +27,17 @@ SHIFT = 10**5
 """Between the seeds of the three runs."""
 
 
-def on_the_fork(stage: Stage, play: GovernedPlay, records: list[Record], census: Census, where: str) -> None:
+def on_the_fork(stage: Stage, play: FedPlay, records: list[Record], census: Census, where: str) -> None:
     # what is refused as predicted changes nothing: the chain sees to that
     said = stage.witnessed([record.step for record in records], looks_at_all=False)
     judge(stage, records, said, census, where)
 
 
-def by_transactions(stage: Stage, play: GovernedPlay, records: list[Record], census: Census, where: str) -> None:
+def by_transactions(stage: Stage, play: FedPlay, records: list[Record], census: Census, where: str) -> None:
     judge(stage, records, mined(stage, [record.step for record in records]), census, where)
 
 
-def on_the_model(stage: Stage, play: GovernedPlay, records: list[Record], census: Census, where: str) -> None:
+def on_the_model(stage: Stage, play: FedPlay, records: list[Record], census: Census, where: str) -> None:
     judge_on_the_model(stage, play, records, census, where)
 
 
