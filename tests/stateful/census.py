@@ -4,8 +4,89 @@ from __future__ import annotations
 
 from tests.stateful.judging import Census
 
-FLOORS: dict[str, tuple[int, int]] = {}
-TOLD: dict[str, int] = {}
+FLOORS: dict[str, tuple[int, int]] = {
+    "absorb": (8, 0),
+    "approve shares": (60, 0),
+    "borrow": (150, 250),
+    "borrow shares": (12, 30),
+    "claim": (20, 50),
+    "clear margin call": (2, 25),
+    "close out": (75, 250),
+    "close out and call back": (8, 15),
+    "confirm freeze": (1, 15),
+    "credit claim": (60, 1),
+    "deposit": (250, 100),
+    "deposit by face": (15, 0),
+    "donate": (10, 0),
+    "feed": (100, 0),
+    "feed the fund": (40, 0),
+    "flash close out": (3, 0),
+    "flash loan": (30, 10),
+    "freeze": (25, 1),
+    "invalidate nonces": (5, 2),
+    "margin call": (8, 50),
+    "mint": (20, 2),
+    "mint by face": (20, 1),
+    "mood": (70, 0),
+    "multicall": (6, 45),
+    "operator by signature": (5, 5),
+    "permit": (5, 0),
+    "poke": (45, 8),
+    "prices": (800, 0),
+    "rebalance": (70, 50),
+    "redeem": (20, 30),
+    "redeem by face": (15, 30),
+    "repay": (20, 60),
+    "repay from inside": (12, 60),
+    "repay shares": (20, 20),
+    "set asset": (40, 10),
+    "set deleverage": (100, 25),
+    "set operator": (15, 0),
+    "set pauses": (12, 0),
+    "set protocol": (25, 2),
+    "split": (60, 0),
+    "supply": (400, 25),
+    "transfer shares": (50, 8),
+    "transfer shares from": (5, 50),
+    "trespass": (0, 35),
+    "unfreeze": (0, 10),
+    "withdraw": (25, 15),
+    "withdraw by face": (15, 15),
+    "withdraw collateral": (40, 45),
+    "write off": (12, 50),
+}
+"""How often each move succeeded and was refused at least: a quarter of what it usually is."""
+
+TOLD: dict[str, int] = {
+    "P1": 15_000,
+    "P2": 2_000,
+    "P3": 200,
+    "P4": 35,
+    "P5 P6": 3,
+    "P7": 230,
+    "P8": 15,
+    "P9": 300,
+    "P10": 60,
+    "P11": 140,
+    "P12": 40,
+    "P13": 60,
+    "P15": 35,
+    "P16": 60,
+    "P17": 5,
+    "P18": 20,
+    "P19": 60,
+    "P20": 20,
+    "P21": 2,
+    "P22": 1,
+    "P23": 1,
+    "T74": 10,
+    "ledger": 3_000,
+    "section 5": 18,
+    "section 9": 15,
+}
+"""How many steps told something about each property at least."""
+
+REGIMES: dict[str, int] = {"restorative": 15, "capped": 6, "terminal": 40, "put on call": 6}
 
 
 def report_of(census: Census) -> str:

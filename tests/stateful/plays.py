@@ -470,6 +470,10 @@ class WholePlay(Play):
             before=(self._script(self._tries(), request.account),),
         )
 
+    def _aimed_prices(self, *aims: float) -> Move:
+        """As a rule not far below 1."""
+        return super()._aimed_prices(*(aims or (0.9999, 0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9, 0.8, 0.3)))
+
     def _aim_at_a_trigger(self) -> Move:
         """An account whose owner opted in falls below what he said, and stays above 1."""
         account = self._account(lambda account: account in self.deleverages and self._owes(account))

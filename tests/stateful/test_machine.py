@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.differential.sizes import least, sized
-from tests.stateful.census import FLOORS, TOLD, report_of
+from tests.stateful.census import FLOORS, REGIMES, TOLD, report_of
 from tests.stateful.counterexamples import told
 from tests.stateful.feeds import FedPlay
 from tests.stateful.judging import Census, judge, judge_on_the_model
@@ -77,5 +77,8 @@ def test_machine__made_every_move_succeed_and_fail_often_enough(
         found = seen.outcomes(name)
         assert found[0] >= least(done), f"{name} succeeded {found[0]} times of {sum(found)}\n{report}"
         assert found[1] >= least(refused), f"{name} was refused {found[1]} times of {sum(found)}\n{report}"
+    for kind, count in REGIMES.items():
+        found_kinds = sum(seen.moves[f"{move}: {kind}"] for move in ("close out", "close out and call back"))
+        assert found_kinds >= least(count), f"{kind}: {found_kinds}\n{report}"
     for name, count in TOLD.items():
         assert seen.told[name] >= least(count), f"{name}: {seen.told[name]} steps told something\n{report}"

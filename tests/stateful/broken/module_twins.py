@@ -72,16 +72,18 @@ ENGINES = (
     Twin(
         "under water the floor is not paid",
         ENGINE_SOURCE,
-        "seized.fullMulDivUp(WAD, factor)",
-        "seized.fullMulDivUp(WAD, WAD)",
+        "FixedPointMathLib.min(extinguished, seized.fullMulDivUp(WAD, factor))",
+        "FixedPointMathLib.min(extinguished, seized.fullMulDivUp(WAD, WAD))",
         ENGINE,
         "machine: P19",
     ),
     Twin(
         "half a fill pays the penalty of the whole",
         ENGINE_SOURCE,
-        "repaid = repaid.fullMulDivUp(terms.fillWad, WAD);",
-        "repaid = (repaid - repaid / 500).fullMulDivUp(terms.fillWad, WAD);",
+        "            repaid = repaid.fullMulDivUp(terms.fillWad, WAD);\n"
+        "            seized = seized.fullMulDiv(terms.fillWad, WAD);",
+        "            repaid = (repaid - repaid / 500).fullMulDivUp(terms.fillWad, WAD);\n"
+        "            seized = seized.fullMulDiv(terms.fillWad, WAD);",
         ENGINE,
         "tests/property/test_sequences.py::test_p8_splitting_never_seizes_more",
     ),

@@ -8,7 +8,9 @@ ACCOUNTS = "contracts/vault/Accounts.sol"
 MARKETS = "contracts/vault/Markets.sol"
 MOVES = "contracts/vault/Moves.sol"
 BASE = "contracts/vault/VaultBase.sol"
+PRICES = "contracts/vault/Prices.sol"
 PLANS = "contracts/vault/CloseOutPlans.sol"
+UNITS = "contracts/vault/CloseOutUnits.sol"
 BOOKING = "contracts/vault/CloseOutBooking.sol"
 CORE = "contracts/Vault.sol"
 EXTENSION_SOURCE = "contracts/VaultExtension.sol"
@@ -25,10 +27,10 @@ BOOKS = (
     Twin(
         "interest is forgotten in the market",
         MARKETS,
-        "borrowed.ratePerYear, block.timestamp - borrowed.accruedAt",
-        "borrowed.ratePerYear, 0",
+        "uint256 elapsed = block.timestamp - borrowed.accruedAt;",
+        "uint256 elapsed = 0 * borrowed.accruedAt;",
         EXTENSION,
-        "machine: P14",
+        "machine: ledger",
     ),
     Twin(
         "a claim can be paid out again",
@@ -42,8 +44,8 @@ BOOKS = (
     Twin(
         "what the insurance fund pays is counted twice",
         BOOKING,
-        "market.idle += move.covered;",
-        "market.idle += 2 * move.covered;",
+        "market.idle += repaid.covered;",
+        "market.idle += 2 * repaid.covered;",
         VAULT,
         "machine: P1",
         often={"credit claim": 40},
@@ -81,7 +83,7 @@ MARGINS = (
     Twin(
         "rebalancing asks for no margin",
         EXTENSION_SOURCE,
-        "if (debts != 0) _requireHealthy(table, account);",
+        "if (debts != 0) _requireHealthy(account);",
         "",
         EXTENSION,
         "machine: P3",
@@ -120,6 +122,36 @@ MARGINS = (
         VAULT,
         "machine: P16",
         often={"deposit": 60},
+    ),
+)
+
+DOUBTS = (
+    Twin(
+        "borrowing at any price",
+        ACCOUNTS,
+        "if (leg.status != Status.Fresh) revert PriceNotFresh(leg.assetId);",
+        "",
+        VAULT,
+        "machine: section 9",
+        often={"feed": 30, "borrow": 40},
+    ),
+    Twin(
+        "a stale feed is read in place",
+        PRICES,
+        "return block.timestamp - updatedAt > asset.heartbeat() ? 0 : priceWad;",
+        "return priceWad;",
+        VAULT,
+        "machine: section 9",
+        often={"feed": 30, "borrow": 40},
+    ),
+    Twin(
+        "a frozen price is read in place",
+        PRICES,
+        "bool mayRead = block.timestamp >= askRouterUntil;",
+        "bool mayRead = askRouterUntil < type(uint256).max;",
+        VAULT,
+        "machine: section 9",
+        often={"freeze": 30, "borrow": 40},
     ),
 )
 
@@ -173,25 +205,25 @@ DOORS = (
 CLOSE_OUTS = (
     Twin(
         "repaid is rounded down",
-        PLANS,
-        "uint256 burn = leg.balance.fullMulDivUp(plan.repaidValue, snapshot.setDebtValue);",
-        "uint256 burn = leg.balance.fullMulDiv(plan.repaidValue, snapshot.setDebtValue);",
+        UNITS,
+        "shares.fullMulDivUp(plan.repaidValue, setValue)",
+        "shares.fullMulDiv(plan.repaidValue, setValue)",
         VAULT,
         "machine: model",
     ),
     Twin(
         "seized is rounded up",
-        PLANS,
-        "move.amount = leg.balance.fullMulDiv(seizedValue, snapshot.setCollateralValue);",
-        "move.amount = leg.balance.fullMulDivUp(seizedValue, snapshot.setCollateralValue);",
+        UNITS,
+        "uint256 amount = leg.balance.fullMulDiv(seizedValue, setValue);",
+        "uint256 amount = leg.balance.fullMulDivUp(seizedValue, setValue);",
         VAULT,
         "machine: model",
     ),
     Twin(
         "the protocol takes its part of what is seized",
-        PLANS,
-        "move.amount.mulDiv(toProtocolRate, WAD + beta)",
-        "move.amount / 20",
+        UNITS,
+        "amount.mulDiv(toProtocolRate, WAD + beta)",
+        "amount.mulDiv(1 + 0 * toProtocolRate, 20 + 0 * beta)",
         VAULT,
         "machine: P13",
     ),
@@ -207,7 +239,7 @@ CLOSE_OUTS = (
     Twin(
         "solvent accounts are written off",
         CORE,
-        "if (!_isInsolvent(prepared)) {",
+        "if (!_isShort(protocol, collateral, debt)) {",
         "if (false) {",
         VAULT,
         "machine: P7",
@@ -215,7 +247,7 @@ CLOSE_OUTS = (
     ),
     Twin(
         "a collateral that will not move is lost",
-        CORE,
+        BOOKING,
         "_creditClaim(request.receiver, leg.assetId, amount);",
         "if (request.asClaims.contains(leg.assetId)) _creditClaim(request.receiver, leg.assetId, amount);",
         VAULT,
@@ -241,4 +273,4 @@ CLOSE_OUTS = (
     ),
 )
 
-VAULT_TWINS = (*BOOKS, *MARGINS, *DOORS, *CLOSE_OUTS)
+VAULT_TWINS = (*BOOKS, *MARGINS, *DOUBTS, *DOORS, *CLOSE_OUTS)
