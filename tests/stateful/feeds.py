@@ -9,7 +9,7 @@ from closeout.model import Answer, AssetParameters, ModelRevert, ProtocolParamet
 from tests.differential.plays import Move
 from tests.differential.settings import DAY
 from tests.stateful.governance import GovernedPlay
-from tests.stateful.plays import GUARDIAN
+from tests.stateful.parts import GUARDIAN
 from tests.stateful.whole_vault import WholeVault, token_of
 from tests.support.world import GENESIS, HEARTBEAT, MAX_AGE, PARAMETERS
 

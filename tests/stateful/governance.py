@@ -15,15 +15,26 @@ from tests.stateful.plays import WholePlay
 from tests.stateful.whole_vault import Ramp, WholeVault
 
 MIN_RAMP, MAX_RAMP = DAY, 90 * DAY
+STEP, BAND, COOLDOWN = 100, 500, 3 * DAY
+"""Of the steward, for an initial margin: bps a step, bps from the anchor, seconds from step to step."""
 MOST_SOLVENT = 99_000_000
 """bps squared: a threshold times one plus its bonus."""
 
 
 class GovernedPlay(WholePlay):
-    """Also what the governor does. `setting`: the parameters in force, thresholds on their ramps included."""
+    """Also what governor and steward do. `setting`: the parameters in force, thresholds on their ramps included."""
+
+    @property
+    def _anchors(self) -> tuple[Listed, ...]:
+        """What the governor listed."""
+        return self._opening.listed
 
     def moves(self) -> dict[str, tuple[int, Callable[[], Move]]]:
-        return super().moves() | {"set asset": (4, self._set_asset), "set protocol": (2, self._set_protocol)}
+        return super().moves() | {
+            "set asset": (4, self._set_asset),
+            "set protocol": (2, self._set_protocol),
+            "steward step": (4, self._steward_step),
+        }
 
     @property
     def setting(self) -> Setting:
@@ -94,6 +105,40 @@ class GovernedPlay(WholePlay):
 
         return Move("set asset", "governor", "setAsset", (n, new, ramp), play, "configurator")
 
+    def _install(self, vault: WholeVault, n: int, new: Listed, ramp: int) -> None:
+        """New parameters are in force, a lower threshold at the end of its ramp."""
+        start, target = vault.threshold_of(n), new.collateral.liquidation_threshold
+        vault.change_asset(
+            n, new.in_the_model(), Ramp(start, target, vault.now + ramp, ramp) if target < start else None
+        )
+        assets = list(self._setting.assets)
+        assets[n] = new
+        self._setting = replace(self._setting, assets=tuple(assets))
+
+    def _steward_step(self) -> Move:
+        """The steward moves an initial margin: a point at a time, five in all, every third day."""
+        n = self._random.choice(self._held)
+        listed = self._setting.assets[n]
+        now, ltv = listed.collateral.ltv, listed.collateral.liquidation_threshold - 1
+        asked = max(0, min(ltv, now + self._random.choice((-100, -50, -1, 20, 100, 101, 300))))
+        new = replace(listed, collateral=replace(listed.collateral, ltv=asked))
+        anchored = self._anchors[n].collateral.ltv
+
+        def play(vault: WholeVault) -> None:
+            next_at = vault.steward_next.get(n, 0)
+            if vault.now < next_at:
+                raise ModelRevert("SteppedTooSoon", n, next_at, vault.now)
+            ramp = vault.ramps.get(n)
+            if ramp is not None and vault.now < ramp.ends_at:
+                raise ModelRevert("RampRunning", n, ramp.ends_at)
+            for error, around, room in (("StepTooLarge", now, STEP), ("OutsideBand", anchored, BAND)):
+                if asked != now and not around - min(around, room) <= asked <= around + room:
+                    raise ModelRevert(error, _name("ltv"), asked, around - min(around, room), around + room)
+            vault.steward_next[n] = vault.now + COOLDOWN
+            self._install(vault, n, new, 0)
+
+        return Move("steward step", "steward", "step", (n, new, 0), play, "steward")
+
     # -------------------------------------------------------------------------------------------------------- protocol
 
     def _set_protocol(self) -> Move:
@@ -127,5 +172,9 @@ class GovernedPlay(WholePlay):
 
 
 def _out_of_range(parameter: str, value: int, least: int, most: int) -> ModelRevert:
-    name: Any = parameter.encode().ljust(32, b"\0")
-    return ModelRevert("ParameterOutOfRange", name, value, least, most)
+    return ModelRevert("ParameterOutOfRange", _name(parameter), value, least, most)
+
+
+def _name(parameter: str) -> Any:
+    """A parameter's name as errors carry it."""
+    return parameter.encode().ljust(32, b"\0")

@@ -3,99 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from closeout.model import MAX_UINT256, TREASURY, AccountId, ModelRevert, Vault
+from closeout.model import MAX_UINT256, TREASURY, AccountId, Vault
 from closeout.units import WAD
 from tests.differential.plays import ACCOUNTS, HOLDERS, USERS, Move, Play, Step
 from tests.differential.settings import DAY, Setting
+from tests.stateful.parts import ACTOR, FORBIDDEN, GUARDIAN, REENTRIES, SIGNER, Bundle, Opening, Script, Signed
 from tests.stateful.whole_vault import DEAD, FLASH, FlashOrder, WholeVault, face_of, token_of
 from tests.support.tokens import Mood
-
-ACTOR = "actor"
-"""A contract with money that takes part like anyone, and runs a script when it is called back."""
-SIGNER = "second borrower"
-"""The owner who has a key."""
-GUARDIAN = "guardian"
-
-REENTRIES = (
-    "claim",
-    "supply",
-    "deposit",
-    "repay",
-    "redeem",
-    "close out",
-    "write off",
-    "borrow",
-    "deposit by face",
-    "health",
-    "market",
-    "multicall",
-)
-"""What a script tries in a callback; `Stage` knows the calls."""
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """What the actor is to try in its callback, by the names of REENTRIES."""
-
-    account: AccountId
-    asset: int
-    tries: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """Moves of one caller in one multicall."""
-
-    moves: tuple[Move, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """An owner's signature over an operator, genuine or over another number than his next."""
-
-    owner: str
-    operator: str
-    is_approved: bool
-    nonce: int
-    deadline: int
-
-
-@dataclass(frozen=True)
-class Opening:
-    """What a history starts from beside its setting: pools, fees, addresses of tokens, weights of the splitter."""
-
-    pools: dict[frozenset[int], Any]
-    token_addresses: dict[int, str]
-    flash_fees: dict[int, int]
-    weights: tuple[int, int]
-    moody: int
-
-
-def _refused_by_role(caller: str) -> ModelRevert:
-    return ModelRevert("AccessManagedUnauthorized", caller)
-
-
-FORBIDDEN: dict[str, Callable[[str], ModelRevert]] = {
-    "set pauses": _refused_by_role,
-    "set configuration": _refused_by_role,
-    "set supply token": _refused_by_role,
-    "set protocol": _refused_by_role,
-    "list asset": _refused_by_role,
-    "set asset": _refused_by_role,
-    "replace adapter": _refused_by_role,
-    "activate adapter": _refused_by_role,
-    "set jump bound": _refused_by_role,
-    "freeze": _refused_by_role,
-    "confirm freeze": _refused_by_role,
-    "unfreeze": _refused_by_role,
-    "ask router": _refused_by_role,
-    "transfer supply": lambda caller: ModelRevert("NotSupplyToken", 0, caller),
-}
-"""What nobody but a role, or a contract, may call; `Stage` knows the calls."""
 
 
 class WholePlay(Play):
@@ -509,7 +425,7 @@ class WholePlay(Play):
     def _trespass(self) -> Move:
         """Somebody without the role tries what is a role's."""
         what = self._random.choice(list(FORBIDDEN))
-        caller = self._random.choice((*self.users, *(() if what in ("set pauses", "freeze") else (GUARDIAN,))))
+        caller = self._random.choice((*self.users, *(() if what in ("set pauses", "freeze", "pause") else (GUARDIAN,))))
 
         def play(vault: WholeVault) -> None:
             raise FORBIDDEN[what](caller)

@@ -15,6 +15,7 @@ from eth_abi.abi import decode
 
 from closeout.chain.anvil import Anvil
 from closeout.chain.deploy import modules_of
+from closeout.chain.roles import Role
 from closeout.chain.uniswap import encode_path
 from closeout.model import AccountId
 from closeout.toolchain.artifacts import Artifact
@@ -24,7 +25,8 @@ from tests.differential.plays import ACCOUNTS, Move, Step
 from tests.differential.settings import SETTINGS, Setting
 from tests.differential.simulation import Call
 from tests.stateful.feeds import FedPlay
-from tests.stateful.plays import ACTOR, SIGNER, Bundle, Opening, Script, Signed, WholePlay
+from tests.stateful.parts import ACTOR, SIGNER, Bundle, Opening, Script, Signed
+from tests.stateful.plays import WholePlay
 from tests.stateful.whole_vault import FLASH, FlashOrder, face_of, token_of
 from tests.support.node import Deployed, Node
 from tests.support.signing import Signer, operator_message
@@ -37,6 +39,8 @@ MOODY = "many"
 FLASH_FEE = 9
 POOL_FEE = 3_000
 POOLS = (("eighteen", "six"), ("eighteen", "dollar"), ("eight", "six"), ("eight", "dollar"), ("six", "dollar"))
+PRICE_TERMS = (True, 1)
+"""Read in place; a feed answers anew at each basis point."""
 BURN = "0x000000000000000000000000000000000000dead"
 
 
@@ -56,7 +60,7 @@ STAGED = tuple(staged(setting) for setting in SETTINGS)
 class Stage(Pair):
     """One protocol with all that is around it. `places`: the contracts and keys behind the names of parties."""
 
-    opening: Opening = field(default_factory=lambda: Opening({}, {}, {}, (0, 0), 0))
+    opening: Opening = field(default_factory=lambda: Opening({}, {}, {}, (0, 0), 0, ()))
     contracts: dict[str, Deployed] = field(default_factory=dict)
     _addresses: dict[str, str] = field(default_factory=dict, repr=False)
     _previews: dict[AccountId, Call] = field(default_factory=dict, repr=False)
@@ -91,8 +95,12 @@ class Stage(Pair):
             flash_fees={n: asset.borrowing.flash_fee for n, asset in enumerate(setting.assets)},
             weights=(setting.parameters.weights.treasury, setting.parameters.weights.burn),
             moody=named[MOODY].id,
+            listed=setting.assets,
         )
         stage = cls(setting, world, view, publisher, opening=opening, contracts=contracts)
+        world.authority.grantRole(Role.STEWARD, stage.address_of("steward"), 0, sender=World.governor)
+        for asset in world.assets:
+            world.steward.anchor(asset.id, sender=World.governor)
         stage._hand_out()
         return stage
 
@@ -186,8 +194,9 @@ class Stage(Pair):
             feeds = [self.world.assets[n].feed.address for n in fed]
             data = self.publisher.publish.data(feeds, [prices[n] for n in fed])
             return Call(self.world.governor, self.publisher.address, "0x" + data.hex())
-        if move.target == "configurator":
-            return Call(self.address_of(move.caller), self.world.configurator.address, self._configuring(move))
+        if move.target in ("configurator", "steward"):
+            to = self.world.configurator if move.target == "configurator" else self.world.steward
+            return Call(self.address_of(move.caller), to.address, self._configuring(move))
         if move.function == "rebalance":
             account, (withdrawals, borrows, deposits, repayments), receiver, data = move.arguments
             moves = tuple(map(list, (withdrawals, borrows, deposits, repayments)))
@@ -208,15 +217,17 @@ class Stage(Pair):
             words = self._modules, astuple(parameters.curve), astuple(parameters.limits)
             return "0x" + configurator.setProtocol.data(*words).hex()
         n, listed, ramp = move.arguments
-        words = n, astuple(listed.collateral), astuple(listed.borrowing), True, ramp
-        return "0x" + configurator.setAsset.data(*words).hex()
+        asset = astuple(listed.collateral), astuple(listed.borrowing)
+        if move.function == "step":
+            return "0x" + self.world.steward.step.data(n, *asset, ramp).hex()
+        return "0x" + configurator.setAsset.data(n, *asset, PRICE_TERMS, ramp).hex()
 
     def _forbidden(self, move: Move) -> tuple[Deployed, bytes]:
         """Calls that are a role's, or a contract's, alone."""
         vault, configurator, world = self.world.vault, self.world.configurator, self.world
         me, parameters = self.address_of(move.caller), self.setting.parameters
         listed = self.setting.assets[0]
-        asset = astuple(listed.collateral), astuple(listed.borrowing), True
+        asset = astuple(listed.collateral), astuple(listed.borrowing)
         router, token = world.router, world.assets[0].token
         calls = {
             "set pauses": lambda: (vault, vault.setPauses.data(EVERYTHING, 0)),
@@ -227,14 +238,17 @@ class Stage(Pair):
                 configurator,
                 configurator.setProtocol.data(self._modules, astuple(parameters.curve), astuple(parameters.limits)),
             ),
-            "list asset": lambda: (configurator, configurator.listAsset.data(me, *asset)),
-            "set asset": lambda: (configurator, configurator.setAsset.data(0, *asset, 0)),
+            "list asset": lambda: (configurator, configurator.listAsset.data(me, *asset, PRICE_TERMS)),
+            "set asset": lambda: (configurator, configurator.setAsset.data(0, *asset, PRICE_TERMS, 0)),
             "replace adapter": lambda: (router, router.replace.data(token, me)),
             "activate adapter": lambda: (router, router.activate.data(token, me, 1)),
             "set jump bound": lambda: (router, router.setJumpBound.data(token, 0)),
             "freeze": lambda: (router, router.freeze.data(token)),
             "confirm freeze": lambda: (router, router.confirmFreeze.data(token, 2**40)),
             "unfreeze": lambda: (router, router.unfreeze.data(token)),
+            "steward step": lambda: (world.steward, world.steward.step.data(0, *asset, 0)),
+            "anchor": lambda: (world.steward, world.steward.anchor.data(0)),
+            "pause": lambda: (world.pauser, world.pauser.pause.data(EVERYTHING, 0)),
             "ask router": lambda: (vault, vault.askRouterUntil.data(0)),
         }
         return calls[move.function]()

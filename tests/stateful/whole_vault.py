@@ -121,6 +121,7 @@ class WholeVault(Vault):
         self.token_addresses: dict[int, str] = {}
         self.flash_fees: dict[int, int] = {}
         self.ramps: dict[int, Ramp] = {}
+        self.steward_next: dict[int, int] = {}
         self.weights: tuple[int, int] = (0, 0)
 
     # ------------------------------------------------------------------------------------------------------- tokens
