@@ -6,6 +6,7 @@ cut down to the steps that matter, and every step still means something.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -33,11 +34,16 @@ Judge = Callable[[Stage, FedPlay, list[Record], Census, str], None]
 
 @dataclass(frozen=True)
 class Failure:
-    """A history that went wrong, as far as it was cut down."""
+    """A history that went wrong, as far as it was cut down, up to the step that did."""
 
     stage: Stage
     records: list[Record]
     reason: str
+
+    @classmethod
+    def of(cls, stage: Stage, records: list[Record], error: AssertionError) -> Failure:
+        place = re.search(r"step (\d+) at", str(error))
+        return cls(stage, records[: int(place[1]) + 1] if place else records, str(error))
 
 
 @dataclass
@@ -82,15 +88,16 @@ class Machine(RuleBasedStateMachine):
         try:
             course.judge(self.stage, self.play, self.records, course.census, where)
         except AssertionError as error:
-            course.failure = Failure(self.stage, self.records, str(error))
+            course.failure = Failure.of(self.stage, self.records, error)
             raise
 
 
-def run_machine(run: Run, steps: int, start: int = 0) -> Census:
+def run_machine(run: Run, steps: int, start: int = 0, *, cuts_down: bool = True) -> Census:
     """Plays histories of so many steps in all, or a few more; raises what the first that fails, cut down, fails with.
 
     `start` shifts the seed. Histories of one run of Hypothesis resemble each other: there are many runs.
     """
+    phases = (Phase.generate, Phase.shrink) if cuts_down else (Phase.generate,)
     kinds = run.stages[0].play(0).kinds
     number = start
     while run.census.steps < steps:
@@ -101,7 +108,7 @@ def run_machine(run: Run, steps: int, start: int = 0) -> Census:
             deadline=None,
             database=None,
             derandomize=False,
-            phases=(Phase.generate, Phase.shrink),
+            phases=phases,
             suppress_health_check=list(HealthCheck),
         )
         machine = seed(SEED * 10**6 + number)(_machine_of(kinds, run))

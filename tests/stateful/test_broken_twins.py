@@ -27,7 +27,7 @@ from tests.support.node import Node
 from tests.support.world import GENESIS
 
 TWINS = (*VAULT_TWINS, *MODULE_TWINS)
-OF_VAULT, OF_MODULES = 2, 2
+OF_VAULT, OF_MODULES = 1, 2
 """How many a change passes. Those of the Vault take ten seconds each to compile."""
 HISTORIES = 80
 STEPS = 100

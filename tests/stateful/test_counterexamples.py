@@ -26,7 +26,7 @@ from tests.support.node import Node
 from tests.support.world import GENESIS
 
 STEPS = 40_000
-"""At most; the twin is caught within a few hundred."""
+"""At most; the twin is caught within a few hundred. Cutting down takes longer than what is shown here."""
 
 
 def test_counterexample__of_a_broken_twin__is_a_scenario_that_fails_on_it_and_holds_on_the_real_contracts(
@@ -37,7 +37,7 @@ def test_counterexample__of_a_broken_twin__is_a_scenario_that_fails_on_it_and_ho
     with Anvil() as anvil:
         stage = Stage.of(STAGED[0], Node(anvil.rpc, dict(broken), GENESIS))
         with pytest.raises(AssertionError) as caught, told(Run([stage], on_the_fork), tmp_path) as run:
-            run_machine(run, STEPS)
+            run_machine(run, STEPS, cuts_down=False)
     [path] = re.findall(r"^ape run scenario (\S+)$", str(caught.value), re.MULTILINE)
     file = Path(path)
     assert file.read_text() in str(caught.value)

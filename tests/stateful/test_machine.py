@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.differential.sizes import least, sized
+from tests.differential.sizes import SIZE, least, sized
 from tests.stateful.census import FLOORS, REGIMES, TOLD, report_of
 from tests.stateful.counterexamples import told
 from tests.stateful.feeds import FedPlay
@@ -21,8 +21,8 @@ from tests.stateful.sights import Record
 from tests.stateful.stage import Stage
 
 ON_THE_FORK = sized(20_000)
-BY_TRANSACTIONS = sized(2_000)
-ON_THE_MODEL = sized(6_000)
+BY_TRANSACTIONS = sized(2_000) if SIZE >= 10 else sized(800)
+ON_THE_MODEL = sized(3_000)
 SHIFT = 10**5
 """Between the seeds of the three runs."""
 
