@@ -68,7 +68,7 @@ def scenario_of(failure: Failure) -> dict[str, Any] | None:
         "steps": [
             {"prices": {setting.assets[n].name: format_units(last.prices[n], 18) for n in names}},
             *_call(look, account, last),
-            _step(setting, last),
+            _step(setting, last, names),
         ],
     }
 
@@ -164,7 +164,7 @@ def _call(look: Look, account: AccountId, last: Record) -> list[dict[str, Any]]:
     return [{"margin_call": {"account": "account"}}, {"wait": last.step.time - called_at}]
 
 
-def _step(setting: Setting, record: Record) -> dict[str, Any]:
+def _step(setting: Setting, record: Record, names: list[int]) -> dict[str, Any]:
     move = record.step.move
     if move.name == "margin call":
         return {"margin_call": {"account": "account"}}
@@ -182,7 +182,8 @@ def _step(setting: Setting, record: Record) -> dict[str, Any]:
     step: dict[str, Any] = {"account": "account", "fill": _wad(min(WAD, max(1, request.fill_wad)))}
     for key, chosen in (("collateral", request.collaterals), ("debt", request.debts)):
         if chosen is not None:
-            step[key] = [setting.assets[n].name for n in sorted(chosen)]
+            # of what a set names, what the account does not hold is ignored
+            step[key] = [setting.assets[n].name for n in sorted(chosen) if n in names]
     return {"close_out": step}
 
 
