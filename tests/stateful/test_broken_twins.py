@@ -14,6 +14,7 @@ from random import Random
 import pytest
 
 from closeout.chain.anvil import Anvil
+from closeout.toolchain.patched import Patch
 from closeout.toolchain.settings import ROOT
 from tests.differential.sizes import SEED, SIZE
 from tests.stateful.broken.module_twins import MODULE_TWINS
@@ -45,6 +46,11 @@ def chosen() -> Iterator[Twin]:
 def test_twins__are_many_and_each_is_named_once() -> None:
     assert len(TWINS) >= 28
     assert len({twin.name for twin in TWINS}) == len(TWINS)
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.name)
+def test_twin__fits_the_sources_of_today(twin: Twin) -> None:
+    Patch(twin.source, twin.old, twin.new).applied_to((ROOT / twin.source).read_text())
 
 
 @pytest.mark.parametrize("twin", list(chosen()), ids=lambda twin: f"{twin.name} - {twin.caught_by}")

@@ -211,7 +211,7 @@ class WholeVault(Vault):
     def face_withdraw(self, caller: str, asset_id: int, assets: int, receiver: str, owner: str) -> int:
         """SupplyToken.withdraw: by the owner, or out of an allowance."""
         with self._ledger.transaction():
-            self._spend(asset_id, owner, caller, self.market_of(asset_id).shares_up(assets))
+            self._spend(asset_id, owner, caller, self._left_by(asset_id, self.market_of(asset_id)).shares_up(assets))
             return self.withdraw(owner, asset_id, assets, receiver, owner)
 
     def face_redeem(self, caller: str, asset_id: int, shares: int, receiver: str, owner: str) -> int:
@@ -252,6 +252,10 @@ class WholeVault(Vault):
             raise ModelRevert("ERC20InsufficientAllowance", caller, allowed, shares)
         self._ledger.put(self.allowances, (asset_id, owner, caller), allowed - shares)
 
+    def _left_by(self, asset_id: int, market: Market) -> Market:
+        """The market as who leaves it finds it: less his part of losses that are noted."""
+        return market.less(self.uncovered_loss_of(asset_id))
+
     def flash_loan(self, asset_id: int, amount: int, receiver: str) -> int:
         """Vault.flashLoan to a receiver that gives back what it owes."""
         with self._ledger.transaction():
@@ -284,7 +288,7 @@ class WholeVault(Vault):
             burnt = debt.shares if repaid == debt.units else debt_shares_down(repaid, debt.index)
             market = self._accrued(asset_id).moved(idle=repaid, debt_shares=-burnt)
             if payment == 1:
-                shares = market.shares_up(repaid)
+                shares = self._left_by(asset_id, market).shares_up(repaid)
                 self._burn_supply(asset_id, caller, shares)
                 market = market.moved(idle=-repaid, supply_shares=-shares)
             else:

@@ -62,8 +62,8 @@ BOOKS = (
     Twin(
         "withdrawing burns a thousandth less",
         EXTENSION_SOURCE,
-        "shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares);",
-        "shares = SharesMath.toSharesUp(assets, _supplyAssets(market), market.supplyShares) * 999 / 1000;",
+        "shares = SharesMath.toSharesUp(assets, _exitAssets(assetId, market), market.supplyShares);",
+        "shares = SharesMath.toSharesUp(assets, _exitAssets(assetId, market), market.supplyShares) * 999 / 1000;",
         EXTENSION,
         "machine: P10",
         often={"withdraw": 40},
