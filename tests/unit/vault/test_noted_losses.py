@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from closeout.chain.parameters import UNLIMITED, BorrowParameters
 from tests.support.accounts import capped_account, restorative_account, terminal_account
 from tests.support.node import Node, Receipt, actor, reverts
+from tests.support.watched import Watched
 from tests.support.world import EVERYTHING, NEVER, NOT_COLLATERAL, Asset, World, set_of, wad
 from tests.unit.lending.markets import supply_token
 
@@ -254,6 +255,22 @@ def test_note__seizes_nothing_and_starts_no_clock(world: World):
     before = world.position(account), world.vault.timesOf(account)
     note(world, account)
     assert (world.position(account), world.vault.timesOf(account)) == before
+
+
+def test_note__while_sources_dispute_the_price__is_by_the_price_that_decides(world: World):
+    """In doubt a collateral counts at the upper end: nobody's loss is visible while one source says there is none."""
+    watched = Watched.listed(world, "C", 100, is_collateral=True)
+    account = world.open_account({watched.asset: 100}, {world.usdc: 7_000})
+    watched.feeds[0].publish(wad(60), sender=world.governor)
+    with reverts("AccountNotInsolvent", ...):
+        note(world, account)
+    watched.publish(world, 60)
+    note(world, account)
+    assert noted(world, account) == {n: bad_debt for n, (_, bad_debt, _) in world.preview(account).repaid.items()}
+    # and while it is in doubt again, the note can be lifted
+    watched.feeds[1].publish(wad(100), sender=world.governor)
+    note(world, account)
+    assert noted(world, account) == {}
 
 
 # ------------------------------------------------------------------------------------------ what leaving is worth
