@@ -184,7 +184,7 @@ gas: setup $(PEERS_READY) ## our gas beside the peers' on one chain; writes test
 gas-ours: setup ## our gas alone, after a change; keeps the peers' figures in tests/gas/snapshots.json
 	@$(BIN)/python -m tests.gas.compare --ours
 
-FIGURES := tests/differential tests/property tests/fork tests/gas/test_actions_gas.py tests/gas/test_close_outs_gas.py
+FIGURES := tests/differential tests/unit/oracles/test_status_matrix.py tests/property tests/fork tests/gas/test_actions_gas.py tests/gas/test_close_outs_gas.py
 figures: compile ## what tests measured: histories, regimes, overshoot, sets against the whole, gas; CLOSEOUT_TEST_SIZE=10 looks at more
 	@$(BIN)/python -m pytest -p no:ape_test -q --figures -rN $(FIGURES) $(PYTEST_ARGS)
 

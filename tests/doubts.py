@@ -9,8 +9,8 @@ from closeout.model import INDEX_ONE, MAX_AMOUNT, Quote, mul_div_up
 from closeout.units import WAD
 from tests.worlds import World, make_world
 
-_FRESH, _DEGRADED = 0.45, 0.35
-"""How often a price is fresh, and degraded; else it is missing."""
+_FRESH, _DEGRADED = 0.45, 0.64
+"""How often a price is fresh; how often one that is not is degraded, else it is missing."""
 
 
 def make_doubtful_world(random: Random, aim: str | None = None) -> World:
@@ -37,16 +37,16 @@ def _with_debts(world: World, multiplier: int, divisor: int) -> World:
 
 
 def _quotes(random: Random, prices_wad: tuple[int, ...]) -> dict[int, Quote]:
-    quotes = {n: _quote(random, price) for n, price in enumerate(prices_wad)}
-    return {n: quote for n, quote in quotes.items() if quote is not None}
+    quotes = {n: random_quote(random, price) for n, price in enumerate(prices_wad)}
+    return {n: quote for n, quote in quotes.items() if not quote.is_fresh}
 
 
-def _quote(random: Random, price: int) -> Quote | None:
-    """None: fresh."""
+def random_quote(random: Random, price: int, fresh: float = _FRESH) -> Quote:
+    """A quote of any status whose exchange price, or last good one, is near a price (WAD)."""
     kind = random.random()
-    if kind < _FRESH:
-        return None
-    if kind < _FRESH + _DEGRADED:
+    if kind < fresh:
+        return Quote.fresh(price)
+    if kind < fresh + (1 - fresh) * _DEGRADED:
         # without a spread a price is stale; sources are apart a little, or far
         spread = random.choice((0.0, 0.0, 0.001, 0.02, random.uniform(0, 0.2), random.uniform(0, 0.6)))
         low = max(1, int(price * (1 - spread * random.random())))

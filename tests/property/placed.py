@@ -108,22 +108,31 @@ class Stage:
 
     def opening(self, world: World, engine: Deployed | None = None) -> list[Block]:
         """Puts the world in place; the Vault is the real one after it."""
-        engine = engine or self.protocol.engine
-        protocol = self.protocol
-        parts = [protocol.fund.address, protocol.splitter.address, protocol.treasury, protocol.router.address]
-        count = len(world.assets)
-        tokens = [token.address for token in self.tokens[:count]]
-        code = table_code(world.protocol, world.assets, tokens, self.feeds[:count], Addresses(engine.address, *parts))
+        code = self._table_of(world, engine or self.protocol.engine)
         overrides = {self.vault.address: {"code": self._placer_code}, self._table: {"code": code}}
         entries = [(n, False, amount, 0, 0) for n, amount in world.collateral.items()]
         entries += [(n, True, shares, world.indices[n], IDLE) for n, shares in world.debt_shares.items()]
         called = NOW - world.protocol.backstop_delay - 1 if world.is_backstop else 0
         place = self._placer.place.data(self.account, entries, called, self.lender)
-        prices = self._publisher.publish.data(self.feeds[:count], list(world.prices_wad))
         return [
             Block(NOW, [self.call(self._placer, place)], overrides),
-            Block(NOW, [self.call(self._publisher, prices)], {self.vault.address: {"code": self._vault_code}}),
+            Block(NOW, self._prices_of(world), {self.vault.address: {"code": self._vault_code}}),
         ]
+
+    def _addresses(self, engine: Deployed) -> Addresses:
+        protocol = self.protocol
+        parts = (protocol.fund.address, protocol.splitter.address, protocol.treasury, protocol.router.address)
+        return Addresses(engine.address, *parts)
+
+    def _table_of(self, world: World, engine: Deployed) -> str:
+        count = len(world.assets)
+        tokens = [token.address for token in self.tokens[:count]]
+        return table_code(world.protocol, world.assets, tokens, self.feeds[:count], self._addresses(engine))
+
+    def _prices_of(self, world: World) -> list[Call]:
+        """What makes the prices those of the world."""
+        prices = self._publisher.publish.data(self.feeds[: len(world.assets)], list(world.prices_wad))
+        return [self.call(self._publisher, prices)]
 
     def reading(self, world: World) -> list[Block]:
         """Reads the account back; to be followed by nothing else."""

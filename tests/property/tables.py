@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from closeout.chain.parameters import UNLIMITED
+from closeout.chain.parameters import UNLIMITED, PriceSource
 from closeout.model import AssetParameters, ProtocolParameters
 
 HEARTBEAT = 86_400
@@ -23,6 +23,7 @@ class Addresses:
     splitter: str
     treasury: str
     router: str
+    volatility: str = "0x0"
 
 
 def table_code(
@@ -31,11 +32,15 @@ def table_code(
     tokens: Sequence[str],
     feeds: Sequence[str],
     addresses: Addresses,
+    most_targets: Mapping[int, int] | None = None,
 ) -> str:
-    """The table for the reference model's parameters, 0x-prefixed; without interest."""
+    """The table for the reference model's parameters, 0x-prefixed; without interest.
+
+    `most_targets`: how far volatility may lift the target of an asset, bps.
+    """
     words = _protocol_words(protocol, len(assets), addresses)
-    for asset, token, feed in zip(assets, tokens, feeds, strict=True):
-        words += _asset_words(asset, int(token, 16), int(feed, 16))
+    for n, (asset, token, feed) in enumerate(zip(assets, tokens, feeds, strict=True)):
+        words += _asset_words(asset, int(token, 16), int(feed, 16), (most_targets or {}).get(n, 0))
     return "0x00" + b"".join(word.to_bytes(32, "big") for word in words).hex()
 
 
@@ -72,11 +77,11 @@ def _protocol_words(protocol: ProtocolParameters, count: int, addresses: Address
         _packed((protocol.bucket_minimum_wad, 128), (DEGRADED_REFILL, 64)),
         int(addresses.router, 16),
         0,
-        0,
+        int(addresses.volatility, 16),
     ]
 
 
-def _asset_words(asset: AssetParameters, token: int, feed: int) -> list[int]:
+def _asset_words(asset: AssetParameters, token: int, feed: int, most_target: int) -> list[int]:
     flags = asset.is_collateral | asset.is_borrowable << 1 | READ_IN_PLACE
     threshold = asset.liquidation_threshold_bps
     bucket, refill = (asset.bucket.capacity_wad, asset.bucket.refill_wad) if asset.bucket else (0, 0)
@@ -91,10 +96,14 @@ def _asset_words(asset: AssetParameters, token: int, feed: int) -> list[int]:
             (asset.max_bonus_bps, 16),
             (asset.reserve_factor_bps, 16),
         ),
-        _packed((feed, 160), (FEED_DECIMALS, 8), (HEARTBEAT, 24)),
+        _packed((feed, 160), (FEED_DECIMALS, 8), (HEARTBEAT, 24), (PriceSource.deviation, 24)),
         _packed((1, 128), (2**128 - 1, 128)),
         _packed((0, 96), (asset.rate.kink_wad if asset.is_borrowable else 0, 64), (0, 24), (refill, 72)),
         _packed((asset.collateral_cap if asset.is_collateral else UNLIMITED, 112), (bucket, 128)),
-        _packed(*((cap if asset.is_borrowable else 0, 112) for cap in (asset.supply_cap, asset.borrow_cap))),
+        _packed(
+            *((cap if asset.is_borrowable else 0, 112) for cap in (asset.supply_cap, asset.borrow_cap)),
+            (0, 16),
+            (most_target, 16),
+        ),
         0,
     ]
