@@ -50,6 +50,8 @@ GWEI = 10**9
 VOLATILE_FEE, VOLATILE_SPACING = 3_000, 60
 STABLE_FEE, STABLE_SPACING = 500, 10
 SHARES_PER_UNIT = 100
+# h* / (h* - tau (1 + beta)) with h* >= 1 and tau (1 + beta) <= 0.99
+INTEREST_SLACK = 100
 _Q96 = 2**96
 
 
@@ -211,9 +213,10 @@ class Replay:
         result.bad_debt += self._value(outcome.record.bad_debt, prices)
 
     def _require_as_planned(self, intent: Intent, outcome: Outcome) -> None:
-        """Exact where no interest runs; with interest a debt in units is known to a unit."""
+        """Exact where no interest runs; else a debt is known to a unit, which `INTEREST_SLACK` units of `R*` follow."""
         assert outcome.record is not None  # noqa: S101 - checked by the caller
-        slack = any(asset.borrowing and asset.borrowing.bears_interest for asset in self._world.assets.values())
+        bears = any(asset.borrowing and asset.borrowing.bears_interest for asset in self._world.assets.values())
+        slack = INTEREST_SLACK if bears else 0
         for leg in intent.expected_repaid:
             found = outcome.record.repaid.get(list(self._ids)[leg.asset_id], 0)
             if abs(found - leg.amount) > slack:
