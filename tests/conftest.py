@@ -32,6 +32,7 @@ if twin := os.environ.get("CLOSEOUT_BROKEN_TWIN"):
 
     install(twin)
 
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--figures", action="store_true", help="print at the end what tests measured, by test")
 
