@@ -142,4 +142,7 @@ def _is_busy(port: int) -> bool:
 
 def _environment() -> dict[str, str]:
     # Foundry reads configuration from variables of its own; a fresh chain must not depend on the caller's
-    return {name: value for name, value in os.environ.items() if not name.startswith(("FOUNDRY_", "DAPP_", "ANVIL_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FOUNDRY_", "DAPP_", "ANVIL_"))}
+    # on two processors it has two threads: a fork that mines and answers at once has both of them wait for its origin,
+    # and none to hear the answer
+    return kept | {"TOKIO_WORKER_THREADS": "8"}

@@ -31,7 +31,7 @@ def shipped() -> NetworkConfig:
 
 @pytest.fixture(scope="module")
 def network(shipped: NetworkConfig, artifacts: dict[str, Artifact]) -> Iterator[Testnet]:
-    with play_network(shipped, artifacts, os.environ.get("FORK_URL")) as chain:
+    with play_network(shipped, artifacts, os.environ.get("FORK_URL") or None) as chain:
         yield chain
 
 

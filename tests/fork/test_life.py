@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -29,11 +30,19 @@ def sent_by(deployer: Deployer) -> int:
 # ------------------------------------------------------------------------------------------------------------- deployed
 
 
-def test_deployment__of_the_shipped_file__is_what_the_file_says(deployer: Deployer):
+def test_deployment__of_the_shipped_file__is_what_the_file_says(
+    deployer: Deployer, record_property: Callable[[str, object], None]
+):
     record = deployer.deploy()
     assert record is not None
+    took = next(line for line in deployer.said.splitlines() if line.startswith("deployed in "))
+    gas = sum(item["gas"] for item in (*record["contracts"], *record["calls"]))
+    record_property("a full deployment", f"{took}, {len(record['calls'])} calls, {gas:,} gas")
+    record_property("of which contracts", len(record["contracts"]))
     assert sent_by(deployer) == len(record["contracts"]) + len(record["calls"])
-    assert deployer.verify().drift == []
+    found = deployer.verify()
+    record_property("compared by verify", len(found.rows))
+    assert found.drift == []
     assert "compared, all as file and record say" in deployer.said
     assert "note: not handed over: the deployer governs, without delay" in deployer.said
 
