@@ -14,7 +14,7 @@ from .ports import StepSender
 
 __all__ = ["ensure_proxy"]
 
-_SIGNER = "0x3fAB184622Dc19b6109349B94811493BF53a4536"
+_SIGNER = "0x3fAB184622Dc19b6109349B94811493BF2a45362"
 # 100 000 gas at 100 gwei, as its transaction says
 _COST = 10**16
 _TRANSACTION = (
@@ -30,10 +30,9 @@ def ensure_proxy(sender: StepSender) -> bool:
     """Deploys the proxy where there is none; whether it had to. Raises EnvironmentProblem where it is not taken."""
     if sender.ask("eth_getCode", PROXY, "latest") != "0x":
         return False
-    signer = _SIGNER.lower()
-    missing = _COST - int(sender.ask("eth_getBalance", signer, "latest"), 16)
+    missing = _COST - int(sender.ask("eth_getBalance", _SIGNER, "latest"), 16)
     if missing > 0:
-        sender.send("fund the deployment proxy's signer", signer, "0x", missing)
+        sender.send("fund the deployment proxy's signer", _SIGNER, "0x", missing)
     try:
         sender.ask("eth_sendRawTransaction", _TRANSACTION)
     except RpcError as error:

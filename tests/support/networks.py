@@ -27,7 +27,7 @@ from closeout.deployment.rehearsal import fork_options
 from closeout.deployment.sending import Patience
 from closeout.toolchain.artifacts import Artifact
 
-__all__ = ["BLOCK_SECONDS", "HASTE", "KeySigner", "Testnet", "play_network", "with_references"]
+__all__ = ["BLOCK_SECONDS", "HASTE", "PUBLISHER", "KeySigner", "Testnet", "play_network", "with_references"]
 
 GENESIS = 1_800_000_000
 BLOCK_SECONDS = 2
