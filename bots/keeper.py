@@ -20,11 +20,11 @@ from typing import Any
 
 from ape import Contract, chain
 from rich.console import Console
-from silverback import SilverbackBot, StateSnapshot
+from silverback import SilverbackBot
 
 from closeout.chain.keeping import SOURCES, Share, service
 from closeout.chain.signing import ApeSigner
-from closeout.keeper.service import figures
+from closeout.keeper.service import Service, figures
 from closeout.keeper.settings import load_settings
 from closeout.toolchain.artifacts import load
 
@@ -46,12 +46,12 @@ bot = SilverbackBot()
 vault = Contract(SETTINGS.contracts.vault, abi=ARTIFACTS["IVault"].abi)
 _stack = contextlib.ExitStack()
 _turn = threading.Lock()
+_working: list[Service] = []  # one, from the start of the process to its end
 
 
 @bot.on_worker_startup()
-def begin(state: StateSnapshot) -> None:
+def begin(_state: Any) -> None:
     """Everything connected; a share's database is its own."""
-    del state
     database = SETTINGS.database.with_suffix(f".{SHARE.worker}{SETTINGS.database.suffix}")
     settings = SETTINGS.model_copy(update={"database": database if SHARE.workers > 1 else SETTINGS.database})
     signer = bot.signer and ApeSigner(bot.signer, bot.provider.network.ecosystem, SETTINGS.chain_id)
@@ -63,7 +63,7 @@ def begin(state: StateSnapshot) -> None:
     if settings.metrics_port:
         server = parts.metrics.serve(settings.metrics_port + SHARE.worker)
         _stack.callback(server.shutdown)
-    bot.state.service = parts.service
+    _working.append(parts.service)
 
 
 @bot.on_worker_shutdown()
@@ -74,7 +74,7 @@ def end() -> None:
 def look() -> dict[str, int | Decimal]:
     """One look at the newest block; whatever made us look, it is worked on once."""
     with _turn:
-        return figures(bot.state.service.step())
+        return figures(_working[0].step())
 
 
 @bot.on_(chain.blocks)
@@ -83,9 +83,12 @@ def on_block(block: Any) -> dict[str, int | Decimal]:
     return look()
 
 
-@bot.on_(vault.CloseOut)
-def on_close_out(log: Any) -> dict[str, int | Decimal]:
-    return look() | {"close_outs": 1, "repaid_assets": len(log.result.repaid)}
+# Every close-out latches the rates of what it repaid. Its own event, CloseOut, carries arrays of structs, which Ape
+# 0.8.51 cannot decode in a log: subscribed to, it ends the bot.
+@bot.on_(vault.RateLatched)
+def on_rate(log: Any) -> dict[str, int | Decimal]:
+    """Principal of an asset moved: borrowed, repaid, closed out."""
+    return look() | {"rate_asset": int(log.assetId), "rate_per_year": int(log.ratePerYear)}
 
 
 @bot.on_(vault.MarginCalled)
