@@ -67,7 +67,7 @@ def begin(_state: Any) -> None:
 
 
 @bot.on_worker_shutdown()
-def end() -> None:
+def end(_state: Any) -> None:
     _stack.close()
 
 
