@@ -105,7 +105,7 @@ class KeeperProcess:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def wait_ready(self, seconds: float = 60.0) -> None:
+    def wait_ready(self, seconds: float = 120.0) -> None:
         """Until it worked on a block."""
         before = len(self.events("block"))
         deadline = time.monotonic() + seconds
