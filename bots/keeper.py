@@ -22,8 +22,9 @@ from ape import Contract, chain
 from rich.console import Console
 from silverback import SilverbackBot
 
+from closeout.chain.ape import ApeSigner
 from closeout.chain.keeping import SOURCES, Share, service
-from closeout.chain.signing import ApeSigner
+from closeout.chain.signing import AccountSigner
 from closeout.keeper.service import Service, figures
 from closeout.keeper.settings import load_settings
 from closeout.toolchain.artifacts import load
@@ -54,7 +55,7 @@ def begin(_state: Any) -> None:
     """Everything connected; a share's database is its own."""
     database = SETTINGS.database.with_suffix(f".{SHARE.worker}{SETTINGS.database.suffix}")
     settings = SETTINGS.model_copy(update={"database": database if SHARE.workers > 1 else SETTINGS.database})
-    signer = bot.signer and ApeSigner(bot.signer, bot.provider.network.ecosystem, SETTINGS.chain_id)
+    signer = AccountSigner(ApeSigner(bot.signer, bot.provider), SETTINGS.chain_id) if bot.signer else None
     log = os.environ.get("KEEPER_LOG")
     stream = Path(log).open("a", encoding="utf-8") if log else None  # noqa: SIM115 - the stack closes it
     if stream is not None:

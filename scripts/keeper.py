@@ -16,22 +16,21 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
 import click
-from rich.console import Console
 
 from closeout.chain.keeping import Share, run_keeper
-from closeout.chain.signing import ApeSigner, KeySigner
-from closeout.errors import BadInput, CloseoutError, EnvironmentProblem
+from closeout.chain.signing import AccountSigner, KeySigner
+from closeout.errors import BadInput, CloseoutError
 from closeout.keeper.sending import Signer
 from closeout.keeper.settings import KeeperSettings, load_settings
+from closeout.terminal import console
 
 KEY = "KEEPER_PRIVATE_KEY"
-UNLOCKED_BY = "APE_ACCOUNTS_{}_PASSPHRASE"
-WIDTH_WITHOUT_TERMINAL = 160
 
 
 def settings_file(network: str | None) -> Path:
@@ -44,39 +43,37 @@ def settings_file(network: str | None) -> Path:
 
 
 @contextlib.contextmanager
-def ape_node(network: str, settings: KeeperSettings) -> Any:
-    """The settings with the node that Ape has for a network in front of their own, and Ape's ecosystem."""
-    from ape import networks
+def on_network(network: str, settings: KeeperSettings) -> Iterator[tuple[KeeperSettings, Any]]:
+    """The settings with the node that Ape has for a network in front of their own, and Ape's provider."""
+    from ape import networks  # half of the start, and only where it is asked for
+
+    from closeout.chain.ape import node_of
 
     try:
         choice = networks.parse_network_choice(network)
-    except Exception as error:
-        raise BadInput("--network", network, f"a network that Ape knows ({error})") from None
-    try:
         provider = choice.__enter__()
     except Exception as error:
-        raise EnvironmentProblem(f"{network}: {error}") from None
+        raise BadInput("--network", network, f"a network that Ape can connect to ({error})") from None
     try:
-        uri = getattr(provider, "http_uri", None) or getattr(provider, "uri", None)
-        urls = [uri, *(url for url in settings.node.urls if url != uri)] if uri else settings.node.urls
-        ws = settings.node.ws or getattr(provider, "ws_uri", None)
-        node = settings.node.model_copy(update={"urls": urls, "ws": ws})
-        yield settings.model_copy(update={"node": node}), provider.network.ecosystem
+        urls = node_of(provider).urls
+        node = settings.node.model_copy(
+            update={
+                "urls": [*urls, *(url for url in settings.node.urls if url not in urls)],
+                "ws": settings.node.ws or getattr(provider, "ws_uri", None),
+            }
+        )
+        yield settings.model_copy(update={"node": node}), provider
     finally:
         choice.__exit__(None, None, None)
 
 
-def ape_signer(alias: str, ecosystem: Any, chain_id: int) -> Signer:
-    """An account of Ape's, unlocked: its passphrase in the environment, or asked for once."""
-    from ape import accounts
+def ape_signer(alias: str, provider: Any, chain_id: int) -> Signer:
+    """An account that Ape keeps, unlocked now rather than at the first transaction."""
+    from closeout.chain.ape import ApeSigner, account_named
 
-    try:
-        account = accounts.load(alias)
-    except Exception as error:
-        raise BadInput("--account", alias, f"an account that Ape keeps ({error})") from None
-    if hasattr(account, "set_autosign"):
-        account.set_autosign(True, passphrase=os.environ.get(UNLOCKED_BY.format(alias)))
-    return ApeSigner(account, ecosystem, chain_id)
+    account = ApeSigner(account_named(alias), provider)
+    account.unlock()
+    return AccountSigner(account, chain_id)
 
 
 def key_signer(chain_id: int) -> Signer:
@@ -94,18 +91,15 @@ def run(
     if not 0 <= share.worker < share.workers:
         raise BadInput("--worker", share.worker, f"0 to {share.workers - 1}")
     settings = load_settings(file or settings_file(network))
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDTH_WITHOUT_TERMINAL
     with contextlib.ExitStack() as stack:
-        ecosystem = None
+        provider = None
         if network is not None:
-            settings, ecosystem = stack.enter_context(ape_node(network, settings))
+            settings, provider = stack.enter_context(on_network(network, settings))
         signer: Signer | None = None
         if not paper and account is not None:
-            if ecosystem is None:
+            if provider is None:
                 raise BadInput("--account", account, "--network beside it: Ape signs for a network")
-            signer = ape_signer(account, ecosystem, settings.chain_id)
+            signer = ape_signer(account, provider, settings.chain_id)
         elif not paper:
             signer = key_signer(settings.chain_id)
         stream: TextIO | None = None
@@ -114,7 +108,7 @@ def run(
                 stream = stack.enter_context(log.open("a", encoding="utf-8"))
             except OSError as error:
                 raise BadInput("--log", str(log), f"a file that can be written ({error.strerror})") from None
-        run_keeper(settings, signer, console, stop, stream, share)
+        run_keeper(settings, signer, console(), stop, stream, share)
 
 
 @click.command(short_help="Close out what can be closed out at a profit")

@@ -1,8 +1,8 @@
-"""Signers of the keeper's transactions: a bare key, or an account that Ape keeps."""
+"""Signers of the keeper's transactions: a bare key, or an account that is kept elsewhere."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -12,7 +12,7 @@ from eth_utils.crypto import keccak
 from closeout.errors import BadInput
 from closeout.keeper.sending import Signed, Transaction
 
-__all__ = ["ApeSigner", "KeySigner"]
+__all__ = ["AccountSigner", "KeySigner", "RawSigner"]
 
 DYNAMIC_FEE = 2
 
@@ -50,20 +50,25 @@ class KeySigner:
         return Signed("0x" + bytes(signed.hash).hex(), "0x" + bytes(signed.raw_transaction).hex())
 
 
-class ApeSigner:
-    """An account of Ape's: a key file, a hardware wallet. It has to sign without asking."""
+class RawSigner(Protocol):
+    """Signs a transaction's fields; see `closeout.chain.ape.ApeSigner`."""
 
-    def __init__(self, account: Any, ecosystem: Any, chain_id: int) -> None:
-        self._account, self._ecosystem, self._chain_id = account, ecosystem, chain_id
+    @property
+    def address(self) -> str: ...
+
+    def sign(self, transaction: dict[str, int | str]) -> str: ...
+
+
+class AccountSigner:
+    """An account that is kept elsewhere: by Ape, in a file or on a hardware wallet. It has to sign without asking."""
+
+    def __init__(self, account: RawSigner, chain_id: int) -> None:
+        self._account, self._chain_id = account, chain_id
 
     @property
     def address(self) -> str:
-        return str(self._account.address)
+        return self._account.address
 
     def sign(self, transaction: Transaction) -> Signed:
-        unsigned = self._ecosystem.create_transaction(**_fields(transaction, self._chain_id))
-        signed = self._account.sign_transaction(unsigned)
-        if signed is None:
-            raise BadInput("account", self.address, "one that signs without asking (set_autosign)")
-        raw = bytes(signed.serialize_transaction())
-        return Signed("0x" + keccak(raw).hex(), "0x" + raw.hex())
+        raw = self._account.sign(_fields(transaction, self._chain_id))
+        return Signed("0x" + keccak(hexstr=raw).hex(), raw)

@@ -125,12 +125,11 @@ class Market:
             self.refill()
 
     def trade(self, name: str, price: float) -> None:
-        """An arbitrageur moves a pool of ether to a price, USD."""
-        world, pool = self.world, self.flash.pools[name]
-        quote = world.usdc if name.endswith("USDC") else world.dai
-        weth = world.weth.token.address
-        is_first = int(weth, 16) < int(quote.token.address, 16)
-        scale = price * 10.0 ** (quote.decimals - 18)
+        """An arbitrageur moves a pool to a price of its first asset in its second."""
+        pool = self.flash.pools[name]
+        base, quote = (next(item for item in self.world.assets if item.symbol == part) for part in name.split("/"))
+        is_first = int(base.token.address, 16) < int(quote.token.address, 16)
+        scale = price * 10.0 ** (quote.decimals - base.decimals)
         wanted = int(math.sqrt(scale if is_first else 1 / scale) * Q96)
         now, liquidity = pool.slot0()[0], pool.liquidity()
         if abs(wanted - now) * 1_000 < now:
@@ -140,14 +139,11 @@ class Market:
             amount = liquidity * Q96 * (now - wanted) // (now * wanted)
         else:
             amount = liquidity * (wanted - now) // Q96
-        tokens = [weth, quote.token.address]
-        if sells_first != is_first:
-            tokens.reverse()
-        sold = world.weth if tokens[0] == weth else quote
+        sold, bought = (base, quote) if sells_first == is_first else (quote, base)
         amount = amount * 1_000_000 // (1_000_000 - FEE)
         self.send(PROVIDER, sold.token, "mint", PROVIDER, amount)
-        order = (encode_path(tokens, [FEE]), PROVIDER, NEVER, amount, 0)
-        router = world.node.at("SwapRouter", self.flash.trading.uniswap.router)
+        order = (encode_path([sold.token.address, bought.token.address], [FEE]), PROVIDER, NEVER, amount, 0)
+        router = self.world.node.at("SwapRouter", self.flash.trading.uniswap.router)
         self.send(PROVIDER, router, "exactInput", order)
 
     def drain(self) -> None:
@@ -156,9 +152,10 @@ class Market:
             self.trade(f"WETH/{quote}", self.factor * WETH_PRICE / 10)
 
     def refill(self) -> None:
-        """An arbitrageur brings the pools to the oracle's prices."""
+        """Arbitrageurs bring the pools to the oracle's prices."""
         for quote in ("USDC", "DAI"):
             self.trade(f"WETH/{quote}", self.factor * WETH_PRICE)
+        self.trade("WBTC/WETH", WBTC_PRICE / WETH_PRICE)
 
     def arm_rival(self) -> None:
         world = self.world

@@ -32,7 +32,7 @@ def left_over(market: Market, least_profit: int) -> list[tuple[int, float]]:
 
 
 def wait_recovered(market: Market, least_profit: int, seconds: float) -> float:
-    """Seconds until nothing is left that pays."""
+    """Seconds until nothing is left that pays; arbitrageurs follow what the keeper sells."""
     began = time.monotonic()
     market.wait_blocks(1)
     while True:
@@ -40,6 +40,7 @@ def wait_recovered(market: Market, least_profit: int, seconds: float) -> float:
         if not left:
             return time.monotonic() - began
         assert time.monotonic() - began < seconds, f"{len(left)} accounts are left after {seconds} s: {left[:5]}"
+        market.refill()
         time.sleep(0.5)
 
 
