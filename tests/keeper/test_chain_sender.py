@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from closeout.chain.anvil import Anvil
 from closeout.chain.http import HttpClient
 from closeout.chain.intents import approval
 from closeout.chain.keeping import NOBODY
@@ -18,25 +16,9 @@ from closeout.keeper.paper import PaperSender
 from closeout.keeper.ports import Action, Decision, Funding, Intent
 from closeout.keeper.sender import Happened, Sender, What
 from closeout.keeper.sending import Transaction, Verdict
-from closeout.toolchain.artifacts import load
 from tests.keeper.chain_stage import ETHER, ChainStage
 from tests.keeper.servers import FakeServer, raw
 from tests.keeper.stage import GENEROUS, GWEI
-from tests.support.node import Node
-from tests.support.world import GENESIS, World
-from tests.unit.periphery.stage import Flash
-
-
-@pytest.fixture(scope="module")
-def chain() -> Iterator[ChainStage]:
-    with Anvil() as anvil:
-        yield ChainStage.of(Flash.standard(World.standard(Node(anvil.rpc, load(), GENESIS))), anvil.uri)
-
-
-@pytest.fixture
-def stage(chain: ChainStage) -> Iterator[ChainStage]:
-    with chain.world.node.rolled_back():
-        yield replace(chain, flash=replace(chain.flash, world=chain.world.fork()))
 
 
 @pytest.fixture

@@ -6,23 +6,16 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from closeout.chain.anvil import Anvil
 from closeout.chain.keeping import Share, service
 from closeout.errors import BadInput, EnvironmentProblem
 from closeout.keeper.sender import What
 from closeout.keeper.settings import KeeperSettings, load_settings
-from closeout.toolchain.artifacts import load
 from tests.keeper.chain_stage import ETHER, ChainStage
-from tests.support.node import Node
-from tests.support.world import GENESIS, World
-from tests.unit.periphery.stage import Flash
 
 SETTINGS = """
 name: test
@@ -38,18 +31,6 @@ contracts:
 planner: {{funding: {funding}}}
 metrics_port: 0
 """
-
-
-@pytest.fixture(scope="module")
-def chain() -> Iterator[ChainStage]:
-    with Anvil() as anvil:
-        yield ChainStage.of(Flash.standard(World.standard(Node(anvil.rpc, load(), GENESIS))), anvil.uri)
-
-
-@pytest.fixture
-def stage(chain: ChainStage) -> Iterator[ChainStage]:
-    with chain.world.node.rolled_back():
-        yield replace(chain, flash=replace(chain.flash, world=chain.world.fork()))
 
 
 def settings(stage: ChainStage, folder: Path, funding: str = "flash", **changes: str) -> KeeperSettings:
