@@ -139,23 +139,14 @@ contract LiquidationEngine is ILiquidationEngine {
         Incentive memory incentive
     ) private pure returns (Plan memory result) {
         (uint256 p, uint256 q) = (incentive.p, incentive.q);
-        uint256 debt = account.debtValue;
-        uint256 minDebt = terms.minDebtValue;
-        bool hasRoom = account.setCollateralValue.fullMulDiv(q, p) >= account.setDebtValue;
-
-        // the most that balances allow
-        (uint256 repaid, uint256 seized) = hasRoom
-            ? (account.setDebtValue, account.setDebtValue.fullMulDiv(p, q))
-            : (account.setCollateralValue.fullMulDivUp(q, p), account.setCollateralValue);
-
-        if (debt >= minDebt) {
-            (uint256 repaidToTarget, uint256 seizedToTarget) = _toTarget(account, terms.targetHealthFactorWad, p, q);
-            if (repaidToTarget < repaid) (repaid, seized) = (repaidToTarget, seizedToTarget);
-            if (_isDust(debt - repaid, minDebt)) {
-                repaid = hasRoom && account.setDebtValue == debt ? debt : debt - minDebt;
-                if (repaid == 0) revert NothingToClose();
-                seized = repaid.fullMulDiv(p, q);
-            }
+        (uint256 debt, uint256 minDebt) = (account.debtValue, terms.minDebtValue);
+        (uint256 repaid, uint256 seized) = _most(account, terms, p, q);
+        // what is repaid is never more than the debt: checked subtractions do not cost much, and this is the place
+        if (debt >= minDebt && _isDust(debt - repaid, minDebt)) {
+            bool canEnd = account.setDebtValue == debt && account.setCollateralValue.fullMulDiv(q, p) >= debt;
+            repaid = canEnd ? debt : debt - minDebt;
+            if (repaid == 0) revert NothingToClose();
+            seized = repaid.fullMulDiv(p, q);
         }
 
         if (terms.fillWad < WAD) {
@@ -175,17 +166,44 @@ contract LiquidationEngine is ILiquidationEngine {
         (result.repaidValue, result.seizedValue, result.extinguishedValue) = (repaid, seized, repaid);
     }
 
-    /// @dev `R*`, rounded up, and what is seized for it, rounded down.
-    function _toTarget(Snapshot calldata account, uint256 target, uint256 p, uint256 q)
+    /// @dev What restores the target, or the most that balances allow: repaid up, seized down.
+    function _most(Snapshot calldata account, Terms calldata terms, uint256 p, uint256 q)
         private
         pure
         returns (uint256 repaid, uint256 seized)
     {
-        uint256 missing = target * account.debtValue - account.weightedCollateral * WAD_PER_BPS;
-        uint256 raised = target * account.setCollateralValue;
-        uint256 lost = account.setWeightedCollateral * WAD_PER_BPS;
-        repaid = account.setCollateralValue.fullMulDivUp(missing, raised - lost.fullMulDivUp(p, q));
-        seized = account.setCollateralValue.fullMulDiv(missing, raised - lost.fullMulDiv(p, q)).fullMulDiv(p, q);
+        (uint256 setCollateral, uint256 setDebt) = (account.setCollateralValue, account.setDebtValue);
+        // a debt below the least is closed out as far as balances allow
+        bool isToTarget = account.debtValue >= terms.minDebtValue;
+        uint256 raised;
+        uint256 lost;
+        if (isToTarget) (repaid, raised, lost) = _toTarget(account, terms.targetHealthFactorWad, p, q);
+        uint256 room = setCollateral.fullMulDiv(q, p);
+        if (room >= setDebt) {
+            if (!isToTarget || repaid >= setDebt) return (setDebt, setDebt.fullMulDiv(p, q));
+        } else {
+            if (mulmod(setCollateral, q, p) != 0) ++room;
+            if (!isToTarget || repaid >= room) return (room, setCollateral);
+        }
+        seized = setCollateral.fullMulDiv(_missing(account, terms.targetHealthFactorWad), raised - lost).fullMulDiv(p, q);
+    }
+
+    /// @dev `R*`, rounded up; and `h* C_S` with what `W_S` loses to the penalty, rounded down: their difference is the denominator.
+    function _toTarget(Snapshot calldata account, uint256 target, uint256 p, uint256 q)
+        private
+        pure
+        returns (uint256 repaid, uint256 raised, uint256 lost)
+    {
+        uint256 weighted = account.setWeightedCollateral * WAD_PER_BPS;
+        raised = target * account.setCollateralValue;
+        lost = weighted.fullMulDiv(p, q);
+        uint256 lostUp = mulmod(weighted, p, q) == 0 ? lost : lost + 1;
+        repaid = account.setCollateralValue.fullMulDivUp(_missing(account, target), raised - lostUp);
+    }
+
+    /// @dev `N`, exact: the health factor is below the target.
+    function _missing(Snapshot calldata account, uint256 target) private pure returns (uint256) {
+        return target * account.debtValue - account.weightedCollateral * WAD_PER_BPS;
     }
 
     function _planTerminal(Snapshot calldata account, Terms calldata terms) private pure returns (Plan memory result) {

@@ -69,7 +69,10 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
         _requireAuthorized(account);
         bool owes;
         (withdrawn, owes) = _removeCollateral(account, assetId, amount, to);
-        if (owes) _requireInitialMargin(_appraise(_loadContext(), account, NOTHING, NOTHING));
+        if (owes) {
+            (, Appraisal memory appraisal) = _look(account);
+            _requireInitialMargin(appraisal);
+        }
         SafeTransferLib.safeTransfer(_assetAt(_table, assetId).token(), to, withdrawn);
     }
 
@@ -96,21 +99,31 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
     // -------------------------------------------------------------------------------------------------- close-outs
 
     /// @inheritdoc IVaultCore
-    function closeOut(CloseOutRequest calldata request, bytes calldata data)
-        external
-        nonReentrant
-        returns (CloseOutResult memory result)
-    {
+    function closeOut(CloseOutRequest calldata request, bytes calldata data) external returns (CloseOutResult memory) {
+        _lock();
+        bytes memory encoded = _closeOut(request, data);
+        _unlock();
+        assembly ("memory-safe") {
+            return(add(encoded, 32), mload(encoded))
+        }
+    }
+
+    /// @return encoded the result: encoded once, for the log and for the caller
+    function _closeOut(CloseOutRequest calldata request, bytes calldata data) private returns (bytes memory encoded) {
         Prepared memory prepared = _prepare(request);
+        CloseOutResult memory result = _resultOf(prepared);
         if (prepared.isCallOnly) {
             _putOnCall(request.account, prepared.appraisal.header, prepared.healthBefore);
-            result.healthFactorBeforeWad = result.healthFactorAfterWad = prepared.healthBefore;
-            return result;
+            return abi.encode(result);
         }
-        result = _resultOf(prepared);
         _requireLimits(request, result);
-        _book(request.account, prepared, result, request.fromShares, request.fromClaims);
-        emit CloseOut(request.account, msg.sender, result);
+        _book(request.account, prepared, request.fromShares, request.fromClaims);
+        encoded = abi.encode(result);
+        (bytes32 topic, AccountId account) = (CloseOut.selector, request.account);
+        assembly ("memory-safe") {
+            // emit CloseOut(account, msg.sender, result)
+            log3(add(encoded, 32), mload(encoded), topic, account, caller())
+        }
         _sendCollateral(prepared, request);
         if (data.length != 0) ICloseOutCallback(msg.sender).onCloseOut(result, data);
         _pullRepayments(prepared, request);
@@ -124,19 +137,14 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
         returns (CloseOutResult memory result)
     {
         Prepared memory prepared = _prepare(request);
-        if (prepared.isCallOnly) {
-            result.healthFactorBeforeWad = result.healthFactorAfterWad = prepared.healthBefore;
-            return result;
-        }
         result = _resultOf(prepared);
-        _requireLimits(request, result);
+        if (!prepared.isCallOnly) _requireLimits(request, result);
     }
 
     /// @inheritdoc IVaultCore
     function writeOff(AccountId account) external nonReentrant {
         Prepared memory prepared;
-        prepared.context = _loadContext();
-        prepared.appraisal = _appraise(prepared.context, account, NOTHING, NOTHING);
+        (prepared.context, prepared.appraisal) = _look(account);
         Configuration.Protocol memory protocol = prepared.context.protocol;
         (uint256 collateral, uint256 debt) = (prepared.appraisal.decidingCollateral, prepared.appraisal.decidingDebt);
         if (!_isShort(protocol, collateral, debt)) {
@@ -146,7 +154,7 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
         if (collateral >= dust * RAY_PER_WAD) revert CollateralNotDust(collateral / RAY_PER_WAD, dust);
         _writeOffRest(prepared);
         CloseOutResult memory result = _resultOf(prepared);
-        _book(account, prepared, result, NOTHING, NOTHING);
+        _book(account, prepared, NOTHING, NOTHING);
         emit WrittenOff(account, result.seized, result.repaid);
     }
 }

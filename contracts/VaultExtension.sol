@@ -53,7 +53,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     function marginCall(AccountId account) external nonReentrant {
-        (Configuration.Protocol memory protocol, Appraisal memory appraisal) = _look(account);
+        (Context memory context, Appraisal memory appraisal) = _look(account);
+        Configuration.Protocol memory protocol = context.protocol;
         uint256 health = _healthOf(appraisal);
         if (health >= protocol.marginCallHealthFactorWad() || _isOnCall(protocol, appraisal.header)) {
             revert MarginCallRefused(health, protocol.marginCallHealthFactorWad());
@@ -63,7 +64,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     function clearMarginCall(AccountId account) external nonReentrant {
-        (Configuration.Protocol memory protocol, Appraisal memory appraisal) = _look(account);
+        (Context memory context, Appraisal memory appraisal) = _look(account);
+        Configuration.Protocol memory protocol = context.protocol;
         if (appraisal.header.calledAt() == 0) revert NotOnCall(account);
         uint256 health = _healthOf(appraisal);
         if (health < protocol.marginCallHealthFactorWad()) {
@@ -71,11 +73,6 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         }
         _accounts[account].header = appraisal.header.withCalledAt(0);
         emit MarginCallCleared(account, health);
-    }
-
-    function _look(AccountId account) private view returns (Configuration.Protocol memory, Appraisal memory) {
-        Context memory context = _loadContext();
-        return (context.protocol, _appraise(context, account, NOTHING, NOTHING));
     }
 
     /// @inheritdoc IVaultExtension
@@ -528,7 +525,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         whenSettled
         returns (Status status, uint256 collateralWad, uint256 debtWad, uint256 exchangeWad)
     {
-        Context memory context = _loadContext();
+        Context memory context;
+        _loadContext(context);
         Configuration.Asset memory asset = _assetAt(context.table, assetId);
         uint256 priceWad = _priceInPlace(context, asset);
         if (priceWad != 0) return (Status.Fresh, priceWad, priceWad, priceWad);

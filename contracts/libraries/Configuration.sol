@@ -66,6 +66,11 @@ library Configuration {
 
     /// @notice The protocol's words of a table; all zero where there is no table.
     function protocol(address table) internal view returns (Protocol memory words) {
+        load(words, table);
+    }
+
+    /// @notice The same into memory that is there.
+    function load(Protocol memory words, address table) internal view {
         assembly ("memory-safe") {
             extcodecopy(table, words, 1, mul(PROTOCOL_WORDS, 32))
         }

@@ -24,12 +24,12 @@ abstract contract Accounts is Prices {
     /// @dev A target health factor above this no engine may aim at: a close-out takes only what is needed.
     uint256 public immutable MAX_TARGET_HEALTH_FACTOR_WAD;
 
-    uint256 private constant LEG_WORDS = 14;
+    uint256 private constant LEG_WORDS = 15;
 
     /// @dev No assets: what an appraisal that is no close-out's selects.
     AssetSet internal constant NOTHING = AssetSet.wrap(0);
 
-    /// @dev One collateral or debt of an account, priced, in LEG_WORDS words. The last three are a close-out's, of legs that it moves.
+    /// @dev One collateral or debt of an account, priced, in LEG_WORDS words. The last four are a close-out's, of legs that it moves.
     struct Leg {
         uint256 assetId;
         bool isDebt;
@@ -52,6 +52,8 @@ abstract contract Accounts is Prices {
         SeizedLeg seized;
         RepaidLeg repaid;
         uint256 sharesBurnt;
+        /// Of a collateral with a size bucket: value taken out of it and not refilled by now, WAD.
+        uint256 bucketUsedWad;
     }
 
     /// @dev A whole account, each balance loaded and each price read once. Values RAY, weighted ones RAY times bps.
@@ -72,12 +74,21 @@ abstract contract Accounts is Prices {
         MAX_TARGET_HEALTH_FACTOR_WAD = maxTargetHealthFactorWad;
     }
 
+    /// @dev An account as it stands, and what is in force.
+    function _look(AccountId account) internal view returns (Context memory context, Appraisal memory appraisal) {
+        _loadContext(context);
+        _appraise(context, appraisal, account, NOTHING, NOTHING);
+    }
+
     /// @dev Loads an account, every balance once, every price once, and sums it up: docs/liquidation.md, section 2.
-    function _appraise(Context memory context, AccountId account, AssetSet collaterals, AssetSet debts)
-        internal
-        view
-        returns (Appraisal memory appraisal)
-    {
+    /// @param appraisal empty, to be filled
+    function _appraise(
+        Context memory context,
+        Appraisal memory appraisal,
+        AccountId account,
+        AssetSet collaterals,
+        AssetSet debts
+    ) internal view {
         unchecked {
             Positions.Account storage stored = _accounts[account];
             uint256 header = stored.header;
@@ -210,8 +221,7 @@ abstract contract Accounts is Prices {
 
     /// @dev Whoever borrows ends above the initial margin, with a debt worth closing out.
     function _requireHealthy(AccountId account) internal view {
-        Context memory context = _loadContext();
-        Appraisal memory appraisal = _appraise(context, account, NOTHING, NOTHING);
+        (Context memory context, Appraisal memory appraisal) = _look(account);
         _requireInitialMargin(appraisal);
         _requireMinimumDebt(context, appraisal);
     }
@@ -220,8 +230,8 @@ abstract contract Accounts is Prices {
     function _requireMinimumDebt(AccountId account) internal view {
         (, uint256 debts) = _accounts[account].header.countSides();
         if (debts == 0) return;
-        Context memory context = _loadContext();
-        _requireMinimumDebt(context, _appraise(context, account, NOTHING, NOTHING));
+        (Context memory context, Appraisal memory appraisal) = _look(account);
+        _requireMinimumDebt(context, appraisal);
     }
 
     /// @dev Nobody prices himself out of liquidation with dust in many assets.

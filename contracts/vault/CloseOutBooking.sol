@@ -3,7 +3,7 @@ pragma solidity 0.8.30;
 
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {Regime} from "interfaces/Types.sol";
-import {CloseOutRequest, CloseOutResult, Payment, RepaidLeg, SeizedLeg} from "interfaces/Types.sol";
+import {CloseOutRequest, Payment, RepaidLeg, SeizedLeg} from "interfaces/Types.sol";
 import {AccountId, AssetSet} from "interfaces/Types.sol";
 import {AssetSets} from "../libraries/AssetSets.sol";
 import {Configuration} from "../libraries/Configuration.sol";
@@ -25,7 +25,6 @@ abstract contract CloseOutBooking is CloseOutPlans {
     function _book(
         AccountId account,
         Prepared memory prepared,
-        CloseOutResult memory result,
         AssetSet fromShares,
         AssetSet fromClaims
     ) internal {
@@ -49,10 +48,12 @@ abstract contract CloseOutBooking is CloseOutPlans {
             }
             Positions.Account storage stored = _accounts[account];
             uint256 header = stored.store(prepared.appraisal.header, balances);
-            uint256 health = result.healthFactorAfterWad;
-            if (header.calledAt() != 0 && health >= prepared.context.protocol.marginCallHealthFactorWad()) {
-                header = header.withCalledAt(0);
-                emit MarginCallCleared(account, health);
+            if (header.calledAt() != 0) {
+                uint256 health = _healthLeft(prepared);
+                if (health >= prepared.context.protocol.marginCallHealthFactorWad()) {
+                    header = header.withCalledAt(0);
+                    emit MarginCallCleared(account, health);
+                }
             }
             if (header != prepared.appraisal.header) stored.header = header;
         }
@@ -102,7 +103,7 @@ abstract contract CloseOutBooking is CloseOutPlans {
             (uint256 used, uint256 usedAt) = (state.bucketUsedWad, state.bucketAt);
             if (hasBucket) {
                 uint256 value = ValueMath.collateralValue(sold.seized, leg.priceWad, leg.asset.decimals()) / RAY_PER_WAD;
-                (used, usedAt) = (_bucketUsed(prepared.context.protocol, leg) + value, block.timestamp);
+                (used, usedAt) = (leg.bucketUsedWad + value, block.timestamp);
             }
             (state.protocolClaim, state.bucketUsedWad, state.bucketAt) = (claim.toUint120(), used.toUint96(), uint40(usedAt));
         }

@@ -22,13 +22,13 @@ abstract contract CloseOutPlans is CloseOutUnits {
     function _prepare(CloseOutRequest calldata request) internal view returns (Prepared memory prepared) {
         if (block.timestamp > request.deadline) revert DeadlinePassed(request.deadline, block.timestamp);
         if (request.fillWad == 0 || request.fillWad > WAD) revert FillOutOfRange(request.fillWad);
-        Context memory context = _loadContext();
+        (Context memory context, Appraisal memory appraisal) = (prepared.context, prepared.appraisal);
+        _loadContext(context);
         Configuration.Protocol memory protocol = context.protocol;
         if (protocol.engine() == address(0)) revert ConfigurationMissing();
-        Appraisal memory appraisal = _appraise(context, request.account, request.collaterals, request.debts);
+        _appraise(context, appraisal, request.account, request.collaterals, request.debts);
         if (appraisal.decidingDebt == 0) revert AccountHealthy(type(uint256).max);
         if (appraisal.header.actedAt() == uint40(block.timestamp)) revert AccountActedNow(block.timestamp);
-        (prepared.context, prepared.appraisal) = (context, appraisal);
 
         uint256 health = _healthOf(appraisal);
         prepared.healthBefore = health;
@@ -136,11 +136,14 @@ abstract contract CloseOutPlans is CloseOutUnits {
     {
         unchecked {
             limit = type(uint256).max;
-            for (uint256 i; i < appraisal.legs.length; ++i) {
-                Leg memory leg = appraisal.legs[i];
+            Leg[] memory legs = appraisal.legs;
+            for (uint256 i; i < legs.length; ++i) {
+                Leg memory leg = legs[i];
+                if (leg.isDebt || !leg.isSelected) continue;
                 uint256 capacity = leg.asset.bucketCapacityWad();
-                if (leg.isDebt || !leg.isSelected || capacity == 0) continue;
-                uint256 level = capacity.zeroFloorSub(_bucketUsed(protocol, leg)) * RAY_PER_WAD;
+                if (capacity == 0) continue;
+                leg.bucketUsedWad = _bucketUsed(protocol, leg);
+                uint256 level = capacity.zeroFloorSub(leg.bucketUsedWad) * RAY_PER_WAD;
                 limit = limit.min(level.fullMulDiv(appraisal.sums.setCollateralValue, leg.value));
             }
             if (limit != type(uint256).max) limit = limit.max(protocol.bucketMinimumWad() * RAY_PER_WAD);

@@ -54,59 +54,104 @@ abstract contract CloseOutUnits is Moves {
     }
 
     function _toUnits(Prepared memory prepared, Terms memory terms) internal view {
-        Snapshot memory sums = prepared.appraisal.sums;
         uint256 seizedValue = prepared.plan.seizedValue;
-        _repayInUnits(prepared, true);
-        _seizeInUnits(prepared, terms, seizedValue);
-        _sumUp(prepared);
+        bool isAnything = _moveUnits(prepared, terms, seizedValue, true);
         uint256 left = prepared.leftDebt;
         // rounding repaid up to units may bring what is left below the least: then it is rounded down
-        if (left != 0 && left < terms.minDebtValue && sums.debtValue >= terms.minDebtValue && !prepared.isInsolvent) {
-            uint256 repaidValue = _repayInUnits(prepared, false);
-            if (repaidValue == 0) {
-                _repayInUnits(prepared, true);
-            } else {
+        if (left < terms.minDebtValue && left != 0 && !prepared.isInsolvent) {
+            Snapshot memory sums = prepared.appraisal.sums;
+            uint256 repaidValue = sums.debtValue < terms.minDebtValue ? 0 : _repaidValueDown(prepared);
+            if (repaidValue != 0) {
                 uint256 bonus = CloseOutBounds.mostBonus(sums, terms.fixedPenaltyWad, repaidValue);
-                _seizeInUnits(prepared, terms, seizedValue.min(repaidValue + bonus));
+                isAnything = _moveUnits(prepared, terms, seizedValue.min(repaidValue + bonus), false);
             }
-            _sumUp(prepared);
         }
-        _requireAnything(prepared);
+        if (!isAnything) revert NothingToClose();
         if (
             prepared.isInsolvent && prepared.leftDebt != 0
                 && prepared.leftCollateral < prepared.context.protocol.dustValueWad() * RAY_PER_WAD
         ) _writeOffRest(prepared);
     }
 
-    /// @dev Token units of each selected debt, repaid rounded up or down.
-    /// @return repaidValue value of what was repaid, rounded down, at most the plan's; only where rounded down
-    function _repayInUnits(Prepared memory prepared, bool isUp) private view returns (uint256 repaidValue) {
+    /// @dev Token units of every selected leg, repaid rounded up or down, seized down; and what the account keeps.
+    /// @return isAnything a debt is repaid, or a part of it extinguished
+    function _moveUnits(Prepared memory prepared, Terms memory terms, uint256 seizedValue, bool isUp)
+        private
+        view
+        returns (bool isAnything)
+    {
+        unchecked {
+            uint256 rate = prepared.plan.penaltyRateWad;
+            uint256 toProtocolRate =
+                terms.fixedPenaltyWad != 0 ? 0 : rate - _liquidatorRate(prepared.context.protocol, rate);
+            (uint256 collateral, uint256 weighted, uint256 debt) = (0, 0, 0);
+            Leg[] memory legs = prepared.appraisal.legs;
+            for (uint256 i; i < legs.length; ++i) {
+                Leg memory leg = legs[i];
+                uint256 value = leg.value;
+                if (leg.isDebt) {
+                    if (leg.isSelected) {
+                        if (_repayInUnits(prepared, leg, isUp)) isAnything = true;
+                        value = ValueMath.debtValue(
+                            leg.balance - leg.sharesBurnt, leg.index, leg.decidingWad, leg.asset.decimals()
+                        );
+                    }
+                    debt += value;
+                } else {
+                    if (leg.isSelected) {
+                        uint256 amount =
+                            leg.balance.fullMulDiv(seizedValue, prepared.appraisal.sums.setCollateralValue);
+                        leg.seized =
+                            SeizedLeg(leg.assetId, amount, amount.mulDiv(toProtocolRate, WAD + rate), 0);
+                        value = ValueMath.collateralValue(
+                            leg.balance - amount, leg.decidingWad, leg.asset.decimals()
+                        );
+                    }
+                    collateral += value;
+                    weighted += value * leg.thresholdBps;
+                }
+            }
+            (prepared.leftCollateral, prepared.leftWeighted, prepared.leftDebt) = (collateral, weighted, debt);
+        }
+    }
+
+    function _repayInUnits(Prepared memory prepared, Leg memory leg, bool isUp) private view returns (bool isAnything) {
         unchecked {
             Plan memory plan = prepared.plan;
-            Leg[] memory legs = prepared.appraisal.legs;
             uint256 setValue = prepared.appraisal.sums.setDebtValue;
+            (uint256 shares, uint256 index) = (leg.balance, leg.index);
+            uint256 debt = ValueMath.toDebtUp(shares, index);
+            uint256 repaid = isUp
+                ? debt.min(ValueMath.toDebtUp(shares.fullMulDivUp(plan.repaidValue, setValue), index))
+                : _repaidDown(leg, plan.repaidValue, setValue);
+            uint256 extinguished = repaid;
+            if (prepared.isInsolvent) {
+                extinguished = plan.extinguishedValue == setValue
+                    ? debt
+                    : ValueMath.toDebtDown(shares.fullMulDiv(plan.extinguishedValue, setValue), index);
+                repaid = repaid.min(extinguished);
+            }
+            _extinguish(prepared, leg, repaid, extinguished, debt);
+            return extinguished != 0;
+        }
+    }
+
+    function _repaidDown(Leg memory leg, uint256 repaidValue, uint256 setValue) private pure returns (uint256) {
+        return ValueMath.toDebtDown(leg.balance.fullMulDiv(repaidValue, setValue), leg.index);
+    }
+
+    /// @dev Value of what is repaid where it is rounded down, rounded down, at most the plan's.
+    function _repaidValueDown(Prepared memory prepared) private pure returns (uint256 value) {
+        unchecked {
+            (uint256 planned, uint256 setValue) = (prepared.plan.repaidValue, prepared.appraisal.sums.setDebtValue);
+            Leg[] memory legs = prepared.appraisal.legs;
             for (uint256 i; i < legs.length; ++i) {
                 Leg memory leg = legs[i];
                 if (!leg.isDebt || !leg.isSelected) continue;
-                (uint256 shares, uint256 index) = (leg.balance, leg.index);
-                uint256 debt = ValueMath.toDebtUp(shares, index);
-                uint256 repaid;
-                if (isUp) {
-                    repaid = debt.min(ValueMath.toDebtUp(shares.fullMulDivUp(plan.repaidValue, setValue), index));
-                } else {
-                    repaid = ValueMath.toDebtDown(shares.fullMulDiv(plan.repaidValue, setValue), index);
-                    repaidValue += ValueMath.collateralValue(repaid, leg.priceWad, leg.asset.decimals());
-                }
-                uint256 extinguished = repaid;
-                if (prepared.isInsolvent) {
-                    extinguished = plan.extinguishedValue == setValue
-                        ? debt
-                        : ValueMath.toDebtDown(shares.fullMulDiv(plan.extinguishedValue, setValue), index);
-                    repaid = repaid.min(extinguished);
-                }
-                _extinguish(prepared, leg, repaid, extinguished, debt);
+                uint256 repaid = _repaidDown(leg, planned, setValue);
+                value += ValueMath.collateralValue(repaid, leg.priceWad, leg.asset.decimals());
             }
-            if (repaidValue > plan.repaidValue) repaidValue = plan.repaidValue;
+            return value.min(planned);
         }
     }
 
@@ -119,71 +164,17 @@ abstract contract CloseOutUnits is Moves {
             leg.sharesBurnt =
                 extinguished == debt ? leg.balance : ValueMath.toDebtSharesDown(extinguished, leg.index);
             uint256 badDebt = extinguished - repaid;
-            uint256 covered = badDebt == 0
-                ? 0
-                : badDebt.min(_claims[prepared.context.protocol.insuranceFund()][leg.assetId]);
+            uint256 covered =
+                badDebt == 0 ? 0 : badDebt.min(_claims[prepared.context.protocol.insuranceFund()][leg.assetId]);
             leg.repaid = RepaidLeg(leg.assetId, repaid, badDebt, covered);
         }
     }
 
-    /// @dev Token units of each selected collateral, with the protocol's part of the penalty.
-    function _seizeInUnits(Prepared memory prepared, Terms memory terms, uint256 seizedValue) private pure {
-        unchecked {
-            uint256 beta = prepared.plan.penaltyRateWad;
-            uint256 toProtocolRate =
-                terms.fixedPenaltyWad != 0 ? 0 : beta - _liquidatorRate(prepared.context.protocol, beta);
-            Leg[] memory legs = prepared.appraisal.legs;
-            uint256 setValue = prepared.appraisal.sums.setCollateralValue;
-            for (uint256 i; i < legs.length; ++i) {
-                Leg memory leg = legs[i];
-                if (leg.isDebt || !leg.isSelected) continue;
-                uint256 amount = leg.balance.fullMulDiv(seizedValue, setValue);
-                leg.seized = SeizedLeg(leg.assetId, amount, amount.mulDiv(toProtocolRate, WAD + beta), 0);
-            }
-        }
-    }
-
     /// @dev Of the penalty rate, what is the liquidator's, rounded up.
-    function _liquidatorRate(Configuration.Protocol memory protocol, uint256 beta) private pure returns (uint256) {
-        uint256 share = (beta * (WAD - protocol.feeShareWad())).divUp(WAD);
-        return beta.min(share.max(protocol.bonusFloorWad()));
-    }
-
-    /// @dev What the account keeps, at deciding prices.
-    function _sumUp(Prepared memory prepared) private pure {
+    function _liquidatorRate(Configuration.Protocol memory protocol, uint256 rate) private pure returns (uint256) {
         unchecked {
-            Leg[] memory legs = prepared.appraisal.legs;
-            (uint256 collateral, uint256 weighted, uint256 debt) = (0, 0, 0);
-            for (uint256 i; i < legs.length; ++i) {
-                Leg memory leg = legs[i];
-                uint256 value = leg.value;
-                if (leg.isDebt) {
-                    if (leg.isSelected) {
-                        uint256 shares = leg.balance - leg.sharesBurnt;
-                        value = ValueMath.debtValue(shares, leg.index, leg.decidingWad, leg.asset.decimals());
-                    }
-                    debt += value;
-                } else {
-                    if (leg.isSelected) {
-                        uint256 amount = leg.balance - leg.seized.seized;
-                        value = ValueMath.collateralValue(amount, leg.decidingWad, leg.asset.decimals());
-                    }
-                    collateral += value;
-                    weighted += value * leg.thresholdBps;
-                }
-            }
-            (prepared.leftCollateral, prepared.leftWeighted, prepared.leftDebt) = (collateral, weighted, debt);
-        }
-    }
-
-    function _requireAnything(Prepared memory prepared) private pure {
-        unchecked {
-            Leg[] memory legs = prepared.appraisal.legs;
-            for (uint256 i; i < legs.length; ++i) {
-                if (!legs[i].isDebt || !legs[i].isSelected) continue;
-                if (legs[i].repaid.repaid != 0 || legs[i].repaid.badDebt != 0) return;
-            }
-            revert NothingToClose();
+            uint256 share = (rate * (WAD - protocol.feeShareWad())).divUp(WAD);
+            return rate.min(share.max(protocol.bonusFloorWad()));
         }
     }
 
@@ -238,8 +229,12 @@ abstract contract CloseOutUnits is Moves {
 
     // ------------------------------------------------------------------------------------------------------- result
 
+    /// @dev Nothing but the health factor where the account is only put on call.
     function _resultOf(Prepared memory prepared) internal pure returns (CloseOutResult memory result) {
         unchecked {
+            uint256 health = prepared.healthBefore;
+            (result.healthFactorBeforeWad, result.healthFactorAfterWad) = (health, health);
+            if (prepared.isCallOnly) return result;
             Leg[] memory legs = prepared.appraisal.legs;
             (SeizedLeg[] memory seized, RepaidLeg[] memory repaid) = _newResultLegs(legs.length);
             (uint256 seizedLegs, uint256 repaidLegs) = (0, 0);
@@ -257,9 +252,12 @@ abstract contract CloseOutUnits is Moves {
             result.regime = prepared.plan.regime;
             result.isExecuted = true;
             result.penaltyRateWad = prepared.plan.penaltyRateWad;
-            result.healthFactorBeforeWad = prepared.healthBefore;
-            result.healthFactorAfterWad = ValueMath.healthFactor(prepared.leftWeighted, prepared.leftDebt);
+            result.healthFactorAfterWad = _healthLeft(prepared);
         }
+    }
+
+    function _healthLeft(Prepared memory prepared) internal pure returns (uint256) {
+        return ValueMath.healthFactor(prepared.leftWeighted, prepared.leftDebt);
     }
 
     /// @dev Two arrays with room for `length` legs, whose places are set before they are read.

@@ -29,10 +29,12 @@ abstract contract Prices is Markets {
         uint256 exchangeWad;
     }
 
-    function _loadContext() internal view returns (Context memory context) {
+    /// @dev Fills a context, in memory that is there: whoever holds it in a struct of his own does not pay for a second one.
+    function _loadContext(Context memory context) internal view {
         (address table, uint256 askRouterUntil) = (_table, _askRouterUntil);
-        Configuration.Protocol memory protocol = Configuration.protocol(table);
-        (context.table, context.protocol) = (table, protocol);
+        Configuration.Protocol memory protocol = context.protocol;
+        context.table = table;
+        protocol.load(table);
         address sequencer = protocol.sequencerFeed();
         bool mayRead = block.timestamp >= askRouterUntil;
         // where the sequencer is down, just back or silent, it is the adapter behind the router that says what follows

@@ -74,15 +74,23 @@ abstract contract VaultBase is IVaultEvents, AccessManaged {
 
     /// @dev State changes exclude each other, and views refuse to answer in between: what they would tell is not settled.
     modifier nonReentrant() {
-        if (_locked) revert Reentrancy();
-        _locked = true;
+        _lock();
         _;
-        _locked = false;
+        _unlock();
     }
 
     modifier whenSettled() {
         if (_locked) revert Reentrancy();
         _;
+    }
+
+    function _lock() internal {
+        if (_locked) revert Reentrancy();
+        _locked = true;
+    }
+
+    function _unlock() internal {
+        _locked = false;
     }
 
     function _assetAt(address table, uint256 assetId) internal view returns (Configuration.Asset memory asset) {
