@@ -93,8 +93,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     function noteInsolvency(AccountId account) external nonReentrant {
-        (Configuration.Protocol memory protocol, Appraisal memory appraisal) = _look(account);
-        uint256 factor = WAD + protocol.bonusFloorWad();
+        (Context memory context, Appraisal memory appraisal) = _look(account);
+        uint256 factor = WAD + context.protocol.bonusFloorWad();
         (uint256 collateral, uint256 debt) = (appraisal.decidingCollateral, appraisal.decidingDebt);
         uint256 noting;
         bool isAnything = collateral * WAD < debt * factor;

@@ -80,10 +80,8 @@ abstract contract CloseOutUnits is Moves {
         view
         returns (bool isAnything)
     {
+        (uint256 toProtocolRate, uint256 factor) = _split(prepared, terms);
         unchecked {
-            uint256 rate = prepared.plan.penaltyRateWad;
-            uint256 toProtocolRate =
-                terms.fixedPenaltyWad != 0 ? 0 : rate - _liquidatorRate(prepared.context.protocol, rate);
             (uint256 collateral, uint256 weighted, uint256 debt) = (0, 0, 0);
             Leg[] memory legs = prepared.appraisal.legs;
             for (uint256 i; i < legs.length; ++i) {
@@ -102,7 +100,7 @@ abstract contract CloseOutUnits is Moves {
                         uint256 amount =
                             leg.balance.fullMulDiv(seizedValue, prepared.appraisal.sums.setCollateralValue);
                         leg.seized =
-                            SeizedLeg(leg.assetId, amount, amount.mulDiv(toProtocolRate, WAD + rate), 0);
+                            SeizedLeg(leg.assetId, amount, amount.mulDiv(toProtocolRate, factor), 0);
                         value = ValueMath.collateralValue(
                             leg.balance - amount, leg.decidingWad, leg.asset.decimals()
                         );
@@ -170,12 +168,19 @@ abstract contract CloseOutUnits is Moves {
         }
     }
 
-    /// @dev Of the penalty rate, what is the liquidator's, rounded up.
-    function _liquidatorRate(Configuration.Protocol memory protocol, uint256 rate) private pure returns (uint256) {
-        unchecked {
-            uint256 share = (rate * (WAD - protocol.feeShareWad())).divUp(WAD);
-            return rate.min(share.max(protocol.bonusFloorWad()));
-        }
+    /// @dev Of what is seized, the protocol's part as a fraction: the penalty rate less the liquidator's, rounded up, over the incentive
+    /// factor. Checked: the rate is the engine's figure.
+    function _split(Prepared memory prepared, Terms memory terms)
+        private
+        pure
+        returns (uint256 toProtocolRate, uint256 factor)
+    {
+        uint256 rate = prepared.plan.penaltyRateWad;
+        factor = WAD + rate;
+        if (terms.fixedPenaltyWad != 0) return (0, factor);
+        Configuration.Protocol memory protocol = prepared.context.protocol;
+        uint256 share = (rate * (WAD - protocol.feeShareWad())).divUp(WAD);
+        toProtocolRate = rate - rate.min(share.max(protocol.bonusFloorWad()));
     }
 
     /// @dev What is left of an insolvent account with next to no collateral: tokens to the insurance fund, debts written off.
