@@ -430,6 +430,12 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
         uint256 count = Configuration.protocol(table).assetCount();
         // a new asset starts accruing from here; an old one is never unlisted, only emptied
         if (table.code.length == 0 || count < listed) revert ConfigurationMissing();
+        for (uint256 assetId; assetId < listed; ++assetId) {
+            // interest until now is shared by the old terms: no supply share falls because a reserve factor rises
+            Configuration.Asset memory asset = Configuration.asset(_table, assetId);
+            bool isSame = asset.reserveFactorBps() == Configuration.asset(table, assetId).reserveFactorBps();
+            if (!isSame) _writeMarket(assetId, _loadMarket(assetId, asset));
+        }
         for (uint256 assetId = listed; assetId < count; ++assetId) {
             _borrowStates[assetId].index = uint72(INDEX_ONE);
             _borrowStates[assetId].accruedAt = uint40(block.timestamp);

@@ -118,12 +118,7 @@ def p7(sight: Sight) -> bool:
 
 
 def p10(sight: Sight) -> bool:
-    """A supply share falls only by bad debt, a debt index never.
-
-    Known (docs/known-issues.md): a reserve factor that is raised counts for the interest not booked yet.
-    """
-    if sight.step.move.name in ("set asset", "steward step") and sight.is_done:
-        return False
+    """A supply share falls only by bad debt, a debt index never."""
     return keeps_share_values(_moment(sight))
 
 

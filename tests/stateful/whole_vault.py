@@ -417,6 +417,10 @@ class WholeVault(Vault):
 
     def change_asset(self, asset_id: int, asset: AssetParameters, ramp: Ramp | None) -> None:
         """RiskConfigurator.setAsset: a lower threshold is reached on a line."""
+        if asset.reserve_factor_bps != self._assets[asset_id].reserve_factor_bps:
+            # interest until now is shared by the old terms
+            with self._ledger.transaction():
+                self._put_market(asset_id, self._accrued(asset_id))
         self._assets[asset_id] = asset
         self.ramps.pop(asset_id, None)
         if ramp is not None:

@@ -5,6 +5,7 @@ The figures come from closeout.model's pure functions (grown_index) and from doc
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -294,3 +295,23 @@ def test_rate_model__that_returns_more_than_a_word__is_read_to_the_first(world: 
     model.setAnswer(encode(["uint256"], [5 * 10**7]) + bytes(320), False, sender=world.stranger)
     world.vault.repay(account, asset.id, 1, sender=world.borrower)
     assert market(world, asset)["rate"] == 5 * 10**7
+
+
+def test_p10_reserve_factor__that_is_raised__takes_nothing_of_what_accrued_before(world: World):
+    """Found by the machine of tests/stateful: it used to reach back to the last time its market was touched."""
+    asset, _ = lent(world)
+    world.warp(YEAR)
+    before, shares = market(world, asset), world.vault.supplySharesOf(asset.id, world.lender)
+    receipt = world.set_asset(asset, NOT_COLLATERAL, replace(KINKED, reserve_factor=10_000))
+    assert receipt.event("Accrued")["assetId"] == asset.id
+    assert market(world, asset) == before
+    assert world.vault.supplySharesOf(asset.id, world.lender) == shares
+    # from now on all of it is the treasury's: the lender's assets stand still
+    world.warp(YEAR)
+    after = market(world, asset)
+
+    def worth(books: dict[str, int]) -> Fraction:
+        return Fraction(books["idle"] + books["debt"] + 1, books["shares"] + 10**6)
+
+    assert after["debt"] > before["debt"]
+    assert 0 <= worth(after) - worth(before) < Fraction(1, 10**5)
