@@ -21,7 +21,7 @@ SKIPPED = ("contracts/mocks", "contracts/harness")
 def build(out: Path) -> None:
     """A forge build of what is shipped, with the syntax trees that Slither reads."""
     skipped = [argument for folder in SKIPPED for argument in ("--skip", f"{folder}/**")]
-    command = ["forge", "build", "--build-info", "--out", str(out), "--no-lint", *skipped]
+    command = ["forge", "build", "--build-info", "--out", str(out), *skipped]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"forge build: {(done.stderr or done.stdout).strip()}")
