@@ -96,6 +96,7 @@ def model_parameters(parameters: ProtocolParameters) -> ModelParameters:
         call_lifetime=limits.call_lifetime,
         backstop_delay=limits.backstop_delay,
         bucket_minimum_wad=limits.bucket_minimum,
+        degraded_refill_wad=limits.degraded_refill,
         max_target_health_factor_wad=parameters.max_target_health_factor,
     )
 

@@ -1,7 +1,7 @@
 """Both engines of a scenario, the chain and the reference model: one file, one result, to the last digit.
 
-Interest off. Random accounts, prices, moves, close-outs of any sets and fills, and feeds that stand still, die and come
-back.
+Interest off. Random accounts, prices, moves, close-outs of any sets and fills, feeds that stand still, die and come
+back, and then a price path.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ Tree = dict[str, Any]
 
 SCENARIOS = sized(12)
 STEPS = 60
+ROWS = 12
 DAY = 86_400
 RATE = {"base": "0", "slope1": "0", "slope2": "0"}
 # name, decimals, decimals of its feed, price, threshold (0: not collateral)
@@ -113,7 +114,19 @@ def step(random: Random, kind: str, tree: Tree, prices: dict[str, float]) -> Tre
     return {move: {"account": name, "asset": own, "amount": f"{10 ** random.uniform(1, 3) / prices[own]:.6f}"}}
 
 
-def load(tree: Tree, folder: Path) -> Scenario:
+def price_path(random: Random) -> str:
+    """Rows of a falling market, minutes or hours apart; the keeper acts after each."""
+    weth, wbtc, time, lines = 1500.0, 25000.0, 0, ["t,eth,btc"]
+    for _ in range(ROWS):
+        lines.append(f"{time},{weth:.4f},{wbtc:.4f}")
+        weth, wbtc = weth * random.uniform(0.94, 1.03), wbtc * random.uniform(0.95, 1.03)
+        time += random.choice((1, 60, 60, 3600, 7200))
+    return "\n".join(lines) + "\n"
+
+
+def load(tree: Tree, folder: Path, path: str) -> Scenario:
+    tree["price_path"] = {"file": "prices.csv", "time": "t", "columns": {"WETH": "eth", "WBTC": "btc"}}
+    (folder / "prices.csv").write_text(path, encoding="utf-8")
     file = folder / "scenario.yaml"
     file.write_text(json.dumps(tree), encoding="utf-8")
     return load_scenario(file)
@@ -140,10 +153,10 @@ def test_engines__agree_to_the_last_digit(number: int, with_feeds: bool, tmp_pat
     random = seeded("scenario", number)
     tree = make_tree(random)
     tree["steps"] = steps(random, tree, with_feeds=with_feeds)
-    scenario = load(tree, tmp_path)
+    scenario = load(tree, tmp_path, price_path(random))
     model, chain = played(scenario, ModelEngine()), played(scenario, ChainEngine())
     for ours, theirs in zip(model["steps"], chain["steps"], strict=True):
-        assert ours == theirs, tree["steps"][ours["index"]]
+        assert ours == theirs, [*tree["steps"], *["a row"] * ROWS][ours["index"]]
         counts.update(record["regime"] for record in ours["close_outs"])
         counts[ours["error"] or "done"] += 1
     assert model["summary"] == chain["summary"]

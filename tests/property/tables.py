@@ -10,7 +10,6 @@ from closeout.model import AssetParameters, ProtocolParameters
 
 HEARTBEAT = 86_400
 FEED_DECIMALS = 18
-DEGRADED_REFILL = 25 * 10**16
 READ_IN_PLACE = 4
 
 
@@ -74,7 +73,7 @@ def _protocol_words(protocol: ProtocolParameters, count: int, addresses: Address
         _packed((protocol.bonus_floor_wad, 64), (protocol.min_bonus_fraction_wad, 64), (protocol.fee_share_wad, 64)),
         _packed((protocol.min_debt_value_wad, 128), (protocol.min_debt_per_asset_wad, 128)),
         _packed((protocol.dust_value_wad, 128), (protocol.steepness_wad, 128)),
-        _packed((protocol.bucket_minimum_wad, 128), (DEGRADED_REFILL, 64)),
+        _packed((protocol.bucket_minimum_wad, 128), (protocol.degraded_refill_wad, 64)),
         int(addresses.router, 16),
         0,
         int(addresses.volatility, 16),
