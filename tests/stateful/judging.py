@@ -69,7 +69,9 @@ def judge(
         _ask(sight, checks, census)
         if ledger is not None:
             ledger.follow(sight)
-            census.told["ledger"] += ledger.check(sight)
+            is_told = ledger.check(sight)
+            census.told["ledger"] += is_told
+            census.told["P14"] += is_told
     census.count_steps(records, stage.counts)
 
 
