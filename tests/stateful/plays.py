@@ -186,8 +186,14 @@ class WholePlay(Play):
         )
 
     def _transfer_shares_from(self) -> Move:
+        """Mostly by somebody who has an allowance, within it."""
         asset, owner = self._holding()
-        caller, to, shares = self._spender(asset, owner), self._user(), self._shares_of(asset, owner)
+        caller, to, shares = self._user(), self._user(), self._shares_of(asset, owner)
+        given = [key for key, left in self.vault.allowances.items() if left]
+        if given and self._random.random() < 0.8:
+            asset, owner, caller = self._random.choice(given)
+            most = min(self.vault.allowances[asset, owner, caller], self.vault.supply_shares_of(asset, owner))
+            shares = self._amount_of(asset, most)
         return Move(
             "transfer shares from",
             caller,

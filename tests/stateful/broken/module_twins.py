@@ -67,7 +67,8 @@ ENGINES = (
         "(uint256 repaidToTarget, uint256 seizedToTarget) = _toTarget(account, terms.targetHealthFactorWad, p, q);",
         "(uint256 repaidToTarget, uint256 seizedToTarget) = _toTarget(account, (WAD + health) / 2, p, q);",
         ENGINE,
-        "tests/property/test_one_close_out.py::test_p22_a_second_full_close_out_is_refused",
+        "machine: P22",
+        setting="plain",
     ),
     Twin(
         "under water the floor is not paid",
