@@ -46,8 +46,8 @@ ENGINES = (
     Twin(
         "a close-out stops short of its target",
         ENGINE_SOURCE,
-        "uint256 missing = target * account.debtValue",
-        "uint256 missing = (target - 1e12) * account.debtValue",
+        "return target * account.debtValue - account",
+        "return (target - 1e12) * account.debtValue - account",
         ENGINE,
         "machine: P5 P6",
         setting="plain",
@@ -55,19 +55,10 @@ ENGINES = (
     Twin(
         "a close-out takes a little more",
         ENGINE_SOURCE,
-        "uint256 missing = target * account.debtValue",
-        "uint256 missing = (target + 1e13) * account.debtValue",
+        "return target * account.debtValue - account",
+        "return (target + 1e13) * account.debtValue - account",
         ENGINE,
         "machine: P5 P6",
-        setting="plain",
-    ),
-    Twin(
-        "a close-out ends below one",
-        ENGINE_SOURCE,
-        "(uint256 repaidToTarget, uint256 seizedToTarget) = _toTarget(account, terms.targetHealthFactorWad, p, q);",
-        "(uint256 repaidToTarget, uint256 seizedToTarget) = _toTarget(account, (WAD + health) / 2, p, q);",
-        ENGINE,
-        "machine: P22",
         setting="plain",
     ),
     Twin(
