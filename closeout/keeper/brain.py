@@ -44,7 +44,7 @@ class BrainSettings:
     """Every `verify_blocks` blocks `verify_accounts` of them are held to the chain (0 blocks: never).
 
     `worker` of `workers`: accounts are shared out by hash, and the others' are let be. `most_plans` bounds what one
-    block may plan: the accounts with the most debt come first, the others in the next block.
+    block may plan: those that were planned longest ago come first, then those with the most debt.
     """
 
     planner: PlannerSettings = field(default_factory=PlannerSettings)
@@ -69,6 +69,7 @@ class Keeper:
         self._screen = self._new_screen()
         self._verified_at: int | None = None
         self._rebuilt_at: int | None = None
+        self._planned_at: dict[int, int] = {}
         self.inventory: dict[int, int] = {}
 
     # ---------------------------------------------------------------------------------------------------------- ports
@@ -84,8 +85,7 @@ class Keeper:
         candidates = self._candidates()
         mine = [one for one in candidates if self._is_ours(one.account)]
         refusals = [Refusal(one.account, Reason.NOT_OURS) for one in candidates if not self._is_ours(one.account)]
-        mine.sort(key=lambda one: (-one.debt_value_wad, one.account))
-        asked, sample = mine[: self._settings.most_plans], self._sample(block)
+        asked, sample = self._next(mine, block), self._sample(block)
         confirmations = self._confirm([one.account for one in asked], sample, block)
         differing = self._verify(confirmations, sample, block)
         intents: tuple[Intent, ...] = ()
@@ -155,6 +155,15 @@ class Keeper:
     def _candidates(self) -> list[Candidate]:
         levels = {account: terms.trigger_health_factor_wad for account, terms in self._watch.deleverages().items()}
         return self._screen.candidates(WAD, levels)
+
+    def _next(self, candidates: Sequence[Candidate], block: Block) -> list[Candidate]:
+        """As many as one block may plan; where there are more, nobody waits behind those that never pay."""
+        before = self._planned_at
+        order = sorted(candidates, key=lambda one: (before.get(one.account, -1), -one.debt_value_wad, one.account))
+        chosen = order[: self._settings.most_plans]
+        self._planned_at = {one.account: before[one.account] for one in candidates if one.account in before}
+        self._planned_at |= {one.account: block.number for one in chosen}
+        return chosen
 
     def _is_ours(self, account: int) -> bool:
         workers = self._settings.workers

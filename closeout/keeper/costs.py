@@ -21,6 +21,7 @@ PER_DEBT = 42_000
 FLASH = 50_000
 PER_HOP = 85_000
 MARGIN_CALL = 60_000
+WRITE_OFF = 90_000
 # a transaction runs with a 64th less at each call, and is paid back for what it clears only at the end
 LIMIT_PERCENT = 150
 
@@ -52,6 +53,10 @@ class Work:
     def of_inventory(cls, collaterals: int, debts: int) -> Work:
         gas = CLOSE_OUT + PER_COLLATERAL * collaterals + PER_DEBT * debts
         return cls(gas, BYTES_PER_CALL + BYTES_PER_LIMIT * (collaterals + debts))
+
+    @classmethod
+    def of_write_off(cls, collaterals: int, debts: int) -> Work:
+        return cls(WRITE_OFF + PER_COLLATERAL * collaterals + PER_DEBT * debts, _WORD + 4)
 
     @classmethod
     def of_margin_call(cls) -> Work:

@@ -48,7 +48,8 @@ class PlannerSettings:
 
     `native_token`: the listed token that gas is priced by; where none is, `native_price_wad` says its price.
     `tolerance_wad`: the part of an expected profit that may be lost to others' trades before the transaction reverts.
-    `unsold_discount_wad`: what a seized token that is kept is worth less than the oracle says.
+    `unsold_discount_wad`: what a seized token that is kept is worth less than the oracle says. `writes_off`: end
+    accounts whose collateral is dust, which earns nothing.
     """
 
     native_token: str | None = None
@@ -198,6 +199,9 @@ class _Planner:
             if self._is_good(option.intent):
                 break
         if best is None:
+            if self._settings.writes_off and self._twin.can_write_off(account):
+                work = Work.of_write_off(len(account.collateral), len(account.debt_shares))
+                return self._unpaid(Action.WRITE_OFF, account, work)
             raise why or _Unfit(Reason.REFUSED, "nothing that has a price on both sides")
         self._depth = best.depth
         for asset_id, units in best.spends.items():
@@ -420,19 +424,25 @@ class _Planner:
     def _margin_call(self, account: Account) -> _Option:
         """Starts the grace period, where what comes after it would earn more than both transactions cost."""
         parameters = self._situation.configuration.protocol
-        block, work = self._situation.block, Work.of_margin_call()
-        cost = self._costs.of(work)
-        now = block.timestamp + self._settings.lead_seconds
+        work = Work.of_margin_call()
+        now = self._situation.block.timestamp + self._settings.lead_seconds
         later = replace(account, called_at=now - parameters.grace_period)
         try:
             gross = self._gross(self._twin.preview(later))
         except ModelRevert as revert:
             raise _Unfit(Reason.REFUSED, str(revert)) from None
-        both = cost + self._costs.of(Work.of_inventory(len(account.collateral), len(account.debt_shares)))
+        both = self._costs.of(work) + self._costs.of(
+            Work.of_inventory(len(account.collateral), len(account.debt_shares))
+        )
         if gross <= both:
             raise _Unfit(Reason.TOO_DEAR, "after its grace period", earns=gross, costs=both)
-        intent = Intent(
-            action=Action.MARGIN_CALL,
+        return _Option(self._unpaid(Action.MARGIN_CALL, account, work), self._depth, {})
+
+    def _unpaid(self, action: Action, account: Account, work: Work) -> Intent:
+        """A transaction that earns nothing itself."""
+        block, cost = self._situation.block, self._costs.of(work)
+        return Intent(
+            action=action,
             account=account.id,
             block=block,
             deadline=block.timestamp + self._settings.deadline_seconds,
@@ -440,4 +450,3 @@ class _Planner:
             expected_gas_cost_wad=cost,
             gas_limit=work.gas_limit,
         )
-        return _Option(intent, self._depth, {})

@@ -12,6 +12,7 @@ from closeout.model import (
     CloseOutResult,
     Deleverage,
     Market,
+    ModelRevert,
     Quote,
     Times,
     Vault,
@@ -38,8 +39,10 @@ class Account:
 
 
 class Twin:
-    """Previews close-outs at one block's prices and a stated time. Size buckets count as full: they are off by default,
-    and the simulation right before sending knows better."""
+    """Previews close-outs at one block's prices and a stated time.
+
+    Size buckets count as full: they are off by default, and the simulation right before sending knows better.
+    """
 
     def __init__(
         self, configuration: Configuration, prices: Sequence[Price], markets: Sequence[Market], now: int
@@ -78,3 +81,18 @@ class Twin:
             return self._vault.preview_close_out(CloseOutRequest(whose, collaterals, debts, fill_wad))
         finally:
             place_account(self._vault, whose, {}, {})
+
+    def can_write_off(self, account: Account) -> bool:
+        """Whether the Vault would write the account off: insolvent, and what it holds is dust."""
+        whose = AccountId("", account.id)
+        before = {asset_id: self._vault.market_of(asset_id) for asset_id in account.debt_shares}
+        place_account(self._vault, whose, account.collateral, account.debt_shares)
+        try:
+            self._vault.write_off("", whose)
+        except ModelRevert:
+            return False
+        finally:
+            place_account(self._vault, whose, {}, {})
+            for asset_id, market in before.items():
+                place_market(self._vault, asset_id, market)
+        return True

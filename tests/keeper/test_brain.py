@@ -263,6 +263,16 @@ def test_on_block__more_candidates_than_one_block_may_plan__takes_the_largest_de
     assert {one.account for one in decision.intents} == {SAFE + 1, SAFE + 2}
 
 
+def test_on_block__accounts_that_never_pay__keep_nobody_waiting(chain: Chain):
+    chain.mine([*opened(SAFE + 1, 100, 130_000), *opened(SAFE + 2, 50, 65_000)])
+    brain = keeper(chain, most_plans=2)
+    chain.pool_states = ()
+    for _ in range(3):
+        chain.mine(prices=at_price(1_500))
+        decide(chain, brain)
+    assert chain.asked == [[SAFE + 1, SAFE + 2], [RISKY, SAFE + 1], [SAFE + 2, SAFE + 1]]
+
+
 def test_nearest__of_the_last_block__comes_in_order(chain: Chain):
     brain = keeper(chain)
     decide(chain, brain)

@@ -261,6 +261,18 @@ def test_margin_call__where_grace_applies__is_wanted_only_where_its_close_out_wi
     assert why(replace(called, called_at=NOW - 60), where) is Reason.NOT_YET
 
 
+def test_write_off__of_an_account_that_is_dust__is_wanted_only_by_who_asked_for_it():
+    dust = Account(1, {WETH: 10**15}, {USDC: shares(9_000 * 10**6)})
+    assert why(dust, situation([DEEP])) is Reason.TOO_DEAR
+    writing_off = replace(SETTINGS, writes_off=True)
+    intent = only([dust], situation([DEEP]), writing_off)
+    assert intent.action is Action.WRITE_OFF
+    assert intent.expected_profit_wad == -intent.expected_gas_cost_wad < 0
+    # an account that is worth closing out is never written off
+    assert only([ONE_AND_ONE], situation([DEEP]), writing_off).action is Action.CLOSE_OUT
+    assert why(account(1, {WETH: 10}, {USDC: 20_000}), situation([]), writing_off) is Reason.NO_ROUTE
+
+
 def test_deleverage__opted_in_to__is_planned_above_one():
     terms = Deleverage(wad("1.5"), wad("1.6"), wad("0.02"))
     intent = only([account(1, {WETH: 10}, {USDC: 10_000}, deleverage=terms)], situation([DEEP]))
