@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.support.evidence import Evidence
+from tests.support.evidence import CASES, Evidence
 
 # before any other module of the tests is imported: what they load and start is changed underneath them
 COVERAGE = None
@@ -43,9 +43,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     terminalreporter.section("figures")
     for report in terminalreporter.getreports("passed"):
-        if report.when == "call" and report.user_properties:
+        # the evidence table has how many cases each test looked at
+        figures = [(name, value) for name, value in report.user_properties if name != CASES]
+        if report.when == "call" and figures:
             terminalreporter.write_line(report.nodeid)
-            for name, value in report.user_properties:
+            for name, value in figures:
                 terminalreporter.write_line(f"    {name}: {value}")
 
 
