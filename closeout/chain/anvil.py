@@ -45,7 +45,8 @@ class Anvil:
     """A context manager: a fresh chain with manual mining, reached over IPC, gone when left, also on an interrupt.
 
     `port` 0 takes a free one; of past states the last `states` (at least 1) can be read. With `block_time` it mines by
-    itself, every so many seconds, and asks for fees and signatures as a public chain does.
+    itself, every so many seconds (0: whenever there is a transaction), and asks for fees and signatures as a public
+    chain does.
     Raises EnvironmentProblem where a wanted port is busy or Anvil does not start.
     """
 
@@ -61,9 +62,8 @@ class Anvil:
         self._chain_id = chain_id
         self._states = states
         self._extra = extra
-        self._mining = (
-            QUIET if block_time is None else ("--block-time", str(block_time), "--gas-limit", PUBLIC_GAS_LIMIT)
-        )
+        interval = ("--block-time", str(block_time)) if block_time else ()
+        self._mining = QUIET if block_time is None else ("--gas-limit", PUBLIC_GAS_LIMIT, *interval)
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
 

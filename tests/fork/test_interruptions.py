@@ -19,6 +19,7 @@ from closeout.deployment.effects import Effects, Reader
 from closeout.deployment.execution import execute
 from closeout.deployment.journal import Journal, Mined, Signed
 from closeout.deployment.plan import Plan
+from closeout.deployment.ports import Rpc
 from closeout.deployment.protocol import draw_blueprint
 from closeout.deployment.sending import Patience, Sender, TransactionFailed
 from closeout.errors import BadInput, EnvironmentProblem, NodeError
@@ -93,7 +94,7 @@ class _Doomed:
         journal.add = doomed_add  # type: ignore[method-assign]
         return journal
 
-    def rpc(self, rpc: HttpClient) -> Any:
+    def rpc(self, rpc: Rpc) -> Any:
         doomed = self
 
         class Node:
@@ -194,7 +195,7 @@ def test_journal__in_use_by_another_process__is_refused(deployer: Deployer):
 class _Flaky:
     """A line that drops: some requests never arrive, of some the answer is lost on the way back."""
 
-    def __init__(self, rpc: HttpClient) -> None:
+    def __init__(self, rpc: Rpc) -> None:
         self._rpc, self.requests, self.dropped = rpc, 0, 0
 
     def call(self, method: str, *params: Any) -> Any:
@@ -213,7 +214,7 @@ def test_connection__that_drops_all_the_time__delays_and_changes_nothing(deploye
     plan = plan_of(deployer)
     lines: list[_Flaky] = []
 
-    def flaky(rpc: HttpClient) -> _Flaky:
+    def flaky(rpc: Rpc) -> _Flaky:
         lines.append(_Flaky(rpc))
         return lines[-1]
 
@@ -227,7 +228,7 @@ def test_connection__that_stays_away__ends_with_one_line_and_can_be_resumed(depl
     plan = plan_of(deployer)
 
     class Dead:
-        def __init__(self, rpc: HttpClient) -> None:
+        def __init__(self, rpc: Rpc) -> None:
             self._rpc, self._left = rpc, 60
 
         def call(self, method: str, *params: Any) -> Any:

@@ -55,6 +55,18 @@ class KeySigner:
         return "0x" + bytes(self._account.sign_transaction(transaction).raw_transaction).hex()
 
 
+class Pulled:
+    """A fork that mines no empty blocks by itself: who asks for its height waits for blocks, and gets one."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    def call(self, method: str, *params: Any) -> Any:
+        if method == "eth_blockNumber":
+            self._rpc.call("evm_mine")
+        return self._rpc.call(method, *params)
+
+
 @dataclass
 class Testnet:
     """The chain, by its own socket, and what tests do to it from outside."""
@@ -67,11 +79,12 @@ class Testnet:
 
     @property
     def rpc(self) -> Rpc:
-        return self.anvil.rpc
+        return Pulled(self.anvil.rpc) if self.is_real else self.anvil.rpc
 
     @property
-    def http(self) -> HttpClient:
-        return HttpClient([self.anvil.uri])
+    def http(self) -> Rpc:
+        node = HttpClient([self.anvil.uri])
+        return Pulled(node) if self.is_real else node
 
     def fund(self, address: str) -> None:
         self.rpc.call("anvil_setBalance", address, hex(100 * ETHER))
@@ -89,6 +102,8 @@ class Testnet:
         """Lets so much time pass on the chain."""
         target = self.now() + seconds
         self.rpc.call("evm_setNextBlockTimestamp", target)
+        if self.is_real:
+            self.rpc.call("evm_mine")
         while self.now() < target:
             time.sleep(0.01)
         self.rpc.call("anvil_setBlockTimestampInterval", BLOCK_SECONDS)
@@ -143,10 +158,10 @@ def play_network(
 ) -> Iterator[Testnet]:
     """The chain that `config` is about: with stand-ins for its tokens and feeds, or forked from a real one."""
     start = fork_options(fork_url) if fork_url else ("--timestamp", str(GENESIS))
-    # a fork asks its origin while it mines: slower, or it is never done asking
-    speed = SPEED if fork_url is None else SPEED // 5
+    # Anvil locks up where a fork mines by itself while it waits for its origin: it mines what it is sent
+    block_time = 0 if fork_url else BLOCK_SECONDS / SPEED
     chain_id = config.content.network.chain_id
-    with Anvil(chain_id=chain_id, extra=start, block_time=BLOCK_SECONDS / speed, states=256) as anvil:
+    with Anvil(chain_id=chain_id, extra=start, block_time=block_time, states=256) as anvil:
         chain = Testnet(anvil, artifacts, is_real=fork_url is not None)
         chain.rpc.call("anvil_setBlockTimestampInterval", BLOCK_SECONDS)
         if not chain.is_real:

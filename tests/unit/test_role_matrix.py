@@ -32,8 +32,8 @@ OPEN = {
     "Authority": {"multicall", "schedule", "execute", "cancel", "renounceRole", "consumeScheduledOp"},
     "Vault": {
         "borrow", "borrowShares", "claim", "clearMarginCall", "closeOut", "creditClaim", "depositCollateral",
-        "flashLoan", "invalidateNonces", "marginCall", "mint", "multicall", "permit", "rebalance", "redeem", "repay",
-        "repayShares", "repayWith", "setDeleverage", "setOperator", "setOperatorBySig", "supply", "transferSupply",
+        "flashLoan", "invalidateNonces", "marginCall", "mint", "multicall", "noteInsolvency", "permit", "rebalance",
+        "redeem", "repay", "repayShares", "repayWith", "setDeleverage", "setOperator", "setOperatorBySig", "supply", "transferSupply",
         "withdraw", "withdrawCollateral", "writeOff",
     },
     "RiskConfigurator": {"syncPriceSource"},
