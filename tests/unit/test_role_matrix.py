@@ -33,8 +33,8 @@ OPEN = {
     "Vault": {
         "borrow", "borrowShares", "claim", "clearMarginCall", "closeOut", "creditClaim", "depositCollateral",
         "flashLoan", "invalidateNonces", "marginCall", "mint", "multicall", "noteInsolvency", "permit", "rebalance",
-        "redeem", "repay", "repayShares", "repayWith", "setDeleverage", "setOperator", "setOperatorBySig", "supply", "transferSupply",
-        "withdraw", "withdrawCollateral", "writeOff",
+        "redeem", "repay", "repayShares", "repayWith", "setDeleverage", "setOperator", "setOperatorBySig", "supply",
+        "transferSupply", "withdraw", "withdrawCollateral", "writeOff",
     },
     "RiskConfigurator": {"syncPriceSource"},
     "PauseGuardian": {"lift"},
