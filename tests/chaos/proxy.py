@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -140,7 +141,8 @@ class Proxy:
                         return
                     if self.drops_every and time.monotonic() - born > self.drops_every:
                         self.dropped += 1
-                        client.socket.close()
+                        # so that both ends hear of it: closing alone waits for the thread that reads
+                        client.socket.shutdown(socket.SHUT_RDWR)
                         return
         except (OSError, WebSocketException):
             return

@@ -5,6 +5,7 @@ again.
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ class FakeNode:
 
     def cut(self) -> None:
         self.subscribed.clear()
-        self.connections[-1].socket.close()
+        self.connections[-1].socket.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture
