@@ -82,7 +82,7 @@ def websocket_dropped(scene: Scene) -> str:
 
 def rpc_spoiled(scene: Scene) -> str:
     scene.proxy.spoils = 0.5
-    scene.crash(24, 4)
+    scene.crash(16, 4)
     scene.proxy.spoils = 0
     spoiled = ", ".join(f"{count} {kind}" for kind, count in scene.proxy.spoiled.items())
     return f"answers: {spoiled}; {_failures(scene, 'node')} blocks failed"
@@ -163,8 +163,8 @@ def clock_skewed(scene: Scene) -> str:
 
 
 def killed(scene: Scene) -> str:
-    for _ in range(5):
-        scene.fall(0.02)
+    for _ in range(4):
+        scene.fall(0.025)
         time.sleep(scene.random.uniform(0.2, 2.5))
         scene.keeper.kill()
         scene.keeper.start()
