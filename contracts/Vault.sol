@@ -9,7 +9,7 @@ import {AccountId, AssetSet, CloseOutRequest, CloseOutResult, Payment} from "int
 import {IVaultCore} from "interfaces/IVault.sol";
 import {AssetSets} from "./libraries/AssetSets.sol";
 import {Configuration} from "./libraries/Configuration.sol";
-import {RAY_PER_WAD} from "./libraries/Units.sol";
+import {BPS, RAY_PER_WAD} from "./libraries/Units.sol";
 import {CloseOutBooking} from "./vault/CloseOutBooking.sol";
 import {Accounts} from "./vault/Accounts.sol";
 
@@ -21,6 +21,7 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
     using AssetSets for AssetSet;
     using Configuration for Configuration.Asset;
     using Configuration for Configuration.Protocol;
+    using FixedPointMathLib for uint256;
 
     address public immutable EXTENSION;
 
@@ -139,6 +140,29 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
         Prepared memory prepared = _prepare(request);
         result = _resultOf(prepared);
         if (!prepared.isCallOnly) _requireLimits(request, result);
+    }
+
+    /// @inheritdoc IVaultCore
+    function healthOf(AccountId account)
+        external
+        view
+        whenSettled
+        returns (
+            uint256 collateralValue,
+            uint256 borrowingPower,
+            uint256 maintenanceValue,
+            uint256 debtValue,
+            uint256 healthFactorWad
+        )
+    {
+        (, Appraisal memory appraisal) = _look(account);
+        return (
+            appraisal.decidingCollateral / RAY_PER_WAD,
+            _borrowingPower(appraisal) / (BPS * RAY_PER_WAD),
+            appraisal.decidingWeighted / (BPS * RAY_PER_WAD),
+            appraisal.decidingDebt.divUp(RAY_PER_WAD),
+            _healthOf(appraisal)
+        );
     }
 
     /// @inheritdoc IVaultCore

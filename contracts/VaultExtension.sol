@@ -502,29 +502,6 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
     }
 
     /// @inheritdoc IVaultExtension
-    function healthOf(AccountId account)
-        external
-        view
-        whenSettled
-        returns (
-            uint256 collateralValue,
-            uint256 borrowingPower,
-            uint256 maintenanceValue,
-            uint256 debtValue,
-            uint256 healthFactorWad
-        )
-    {
-        (, Appraisal memory appraisal) = _look(account);
-        return (
-            appraisal.decidingCollateral / RAY_PER_WAD,
-            _borrowingPower(appraisal) / (BPS * RAY_PER_WAD),
-            appraisal.decidingWeighted / (BPS * RAY_PER_WAD),
-            appraisal.decidingDebt.divUp(RAY_PER_WAD),
-            _healthOf(appraisal)
-        );
-    }
-
-    /// @inheritdoc IVaultExtension
     function priceOf(uint256 assetId)
         external
         view

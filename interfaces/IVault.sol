@@ -152,6 +152,18 @@ interface IVaultCore {
     /// @notice What `closeOut` would do for the same request in this block, to the unit; reverts as it would.
     function previewCloseOut(CloseOutRequest calldata request) external view returns (CloseOutResult memory result);
 
+    /// @notice WAD sums at the prices that decide: collateral value, borrowing power (ltv), maintenance value (t), debt value; and the health factor.
+    function healthOf(AccountId account)
+        external
+        view
+        returns (
+            uint256 collateralValue,
+            uint256 borrowingPower,
+            uint256 maintenanceValue,
+            uint256 debtValue,
+            uint256 healthFactorWad
+        );
+
     /// @notice Ends an insolvent account whose collateral is worth less than `dustValue`: what tokens are left become the
     /// insurance fund's, all debt is bad debt.
     function writeOff(AccountId account) external;
@@ -283,18 +295,6 @@ interface IVaultExtension {
             uint256[] memory collateralAmounts,
             uint256[] memory debtIds,
             uint256[] memory debtAmounts
-        );
-
-    /// @notice WAD sums at the prices that decide: collateral value, borrowing power (ltv), maintenance value (t), debt value; and the health factor.
-    function healthOf(AccountId account)
-        external
-        view
-        returns (
-            uint256 collateralValue,
-            uint256 borrowingPower,
-            uint256 maintenanceValue,
-            uint256 debtValue,
-            uint256 healthFactorWad
         );
 
     /// @notice An asset's price as the Vault sees it, WAD: what it counts at as collateral and as debt where the question is whether an

@@ -67,7 +67,8 @@ abstract contract VaultBase is IVaultEvents, AccessManaged {
     /// @dev The debts of an account's note, as an AssetSet.
     mapping(AccountId => uint256) internal _notedDebts;
 
-    bool private transient _locked;
+    /// @dev 0 or 1: a whole word is written without being read again.
+    uint256 private transient _locked;
 
     /// @dev Transient: units of asset `n` out in flash loans stand at this slot plus `n`.
     uint256 private constant LENT_SLOT = 0x636c6f73656f75742e6c656e7400000000000000000000000000000000000000;
@@ -80,17 +81,17 @@ abstract contract VaultBase is IVaultEvents, AccessManaged {
     }
 
     modifier whenSettled() {
-        if (_locked) revert Reentrancy();
+        if (_locked != 0) revert Reentrancy();
         _;
     }
 
     function _lock() internal {
-        if (_locked) revert Reentrancy();
-        _locked = true;
+        if (_locked != 0) revert Reentrancy();
+        _locked = 1;
     }
 
     function _unlock() internal {
-        _locked = false;
+        _locked = 0;
     }
 
     function _assetAt(address table, uint256 assetId) internal view returns (Configuration.Asset memory asset) {
