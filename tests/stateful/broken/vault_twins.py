@@ -159,7 +159,7 @@ DOORS = (
     Twin(
         "the lock does not lock",
         BASE,
-        "        _locked = true;\n",
+        "        _locked = 1;\n",
         "",
         VAULT,
         "machine: T74",
