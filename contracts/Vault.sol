@@ -175,7 +175,7 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
             revert AccountNotInsolvent(collateral / RAY_PER_WAD, FixedPointMathLib.divUp(debt, RAY_PER_WAD));
         }
         uint256 dust = protocol.dustValueWad();
-        if (collateral >= dust * RAY_PER_WAD) revert CollateralNotDust(collateral / RAY_PER_WAD, dust);
+        if (collateral != 0 && collateral >= dust * RAY_PER_WAD) revert CollateralNotDust(collateral / RAY_PER_WAD, dust);
         _writeOffRest(prepared);
         CloseOutResult memory result = _resultOf(prepared);
         _book(account, prepared, NOTHING, NOTHING);

@@ -164,7 +164,7 @@ interface IVaultCore {
             uint256 healthFactorWad
         );
 
-    /// @notice Ends an insolvent account whose collateral is worth less than `dustValue`: what tokens are left become the
+    /// @notice Ends an insolvent account whose collateral is worth less than `dustValue`, or nothing: what tokens are left become the
     /// insurance fund's, all debt is bad debt.
     function writeOff(AccountId account) external;
 }

@@ -135,7 +135,7 @@ class Preparation(Rebalances):
         self._settle(prepared, snapshot, terms, prepared.plan, seizable, chosen)
         if not terms.is_covered and prepared.debts_left():
             value_left = sum(c.value for c in prepared.collaterals_left())
-            if value_left < self._parameters.dust_value_wad * RAY_PER_WAD:
+            if value_left < max(1, self._parameters.dust_value_wad * RAY_PER_WAD):
                 prepared.write_off_rest()
 
     def _settle(

@@ -54,7 +54,7 @@ class Vault(Preparation):
             if not prepared.is_insolvent(self._parameters.bonus_floor_wad):
                 raise ModelRevert("AccountNotInsolvent", value // RAY_PER_WAD, div_up(owed, RAY_PER_WAD))
             dust = self._parameters.dust_value_wad
-            if value >= dust * RAY_PER_WAD:
+            if value and value >= dust * RAY_PER_WAD:
                 raise ModelRevert("CollateralNotDust", value // RAY_PER_WAD, dust)
             prepared.write_off_rest()
             result = WriteOffResult(self._seized_legs(prepared), self._repaid_legs(prepared))

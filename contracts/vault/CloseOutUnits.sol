@@ -69,7 +69,7 @@ abstract contract CloseOutUnits is Moves {
         if (!isAnything) revert NothingToClose();
         if (
             prepared.isInsolvent && prepared.leftDebt != 0
-                && prepared.leftCollateral < prepared.context.protocol.dustValueWad() * RAY_PER_WAD
+                && prepared.leftCollateral < (prepared.context.protocol.dustValueWad() * RAY_PER_WAD).max(1)
         ) _writeOffRest(prepared);
     }
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.accounts import capped_account, restorative_account, terminal_account
 from tests.support.expected import expected_close_out
 from tests.support.node import reverts
-from tests.support.world import NO_DEBT, TERMINAL, World, collateral, set_of, wad
+from tests.support.world import NO_DEBT, TERMINAL, World, account_of, collateral, set_of, wad
 
 BAD_USDC, BAD_DAI = 604_477_611, 470_149_253_731_343_283_582
 
@@ -309,3 +309,20 @@ def test_close_out__of_a_solvent_account_that_leaves_dust__writes_nothing_off(wo
     receipt = world.close_out(account)
     assert receipt.events("BadDebt") == []
     assert world.position(account)[1] != {}
+
+
+def test_p12_write_off__of_an_account_whose_collateral_is_worth_nothing__needs_no_dust_value(world: World):
+    """Nothing at all is less than any dust, also than none."""
+    world.set_protocol(dust_value=0, min_debt_value=0)
+    atoms = world.list_asset("ATOM", 27, 10**12, collateral(8000, 800))
+    account = account_of(world.borrower)
+    world.give(world.borrower, atoms, 10**9)
+    world.vault.depositCollateral(account, atoms.id, 10**9, sender=world.borrower)
+    world.vault.borrow(account, world.dai.id, 5 * 10**11, world.borrower, sender=world.borrower)
+    world.warp(1)
+    with reverts("AccountNotInsolvent", ...):
+        world.vault.writeOff(account, sender=world.stranger)
+    world.set_price(atoms, "0.000000000000000001")
+    world.vault.writeOff(account, sender=world.stranger)
+    assert world.position(account) == ({}, {})
+    assert world.vault.claimOf(world.fund, atoms.id) == 10**9
