@@ -171,7 +171,7 @@ DOORS = (
         "if (msg.sender != owner && !_operators[owner][msg.sender]) revert NotAuthorized(owner, msg.sender);",
         "",
         VAULT,
-        "machine: P7",
+        "machine: model",
         often={"withdraw collateral": 40},
     ),
     Twin(
