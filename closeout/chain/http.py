@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -102,19 +103,19 @@ class HttpClient:
         items = body if isinstance(body, list) else [body]
         found = {item.get("id"): item for item in items if isinstance(item, dict)}
         if len(items) == 1 and len(ids) > 1 and "error" in items[0]:
-            raise self._failed("busy", f"{url}: refuses a batch: {items[0]['error']}", NodeBusy)
+            raise self._failed("busy", f"{_shown(url)}: refuses a batch: {items[0]['error']}", NodeBusy)
         answers: list[Any] = []
         for id_, (method, _) in zip(ids, requests_, strict=True):
             item = found.get(id_)
             if item is None or ("result" in item) == ("error" in item and item["error"] is not None):
-                raise self._failed("nonsense", f"{url}: answers {method} with something else than JSON-RPC")
+                raise self._failed("nonsense", f"{_shown(url)}: answers {method} with something else than JSON-RPC")
             error = item.get("error")
             if error is None:
                 answers.append(item["result"])
             elif not isinstance(error, dict):
-                raise self._failed("nonsense", f"{url}: answers {method} with an error that is none: {error!r}")
+                raise self._failed("nonsense", f"{_shown(url)}: answers {method} with an error that is none: {error!r}")
             elif _is_rate_limit(error):
-                raise self._failed("busy", f"{url}: {error.get('message')}", NodeBusy)
+                raise self._failed("busy", f"{_shown(url)}: {error.get('message')}", NodeBusy)
             else:
                 answers.append(RpcError(method, error))
         return answers
@@ -123,13 +124,13 @@ class HttpClient:
         try:
             response = self._session.post(url, json=message, timeout=self._timeout)
         except requests.RequestException as error:
-            raise self._failed("silent", f"{url}: does not answer ({type(error).__name__})") from None
+            raise self._failed("silent", f"{_shown(url)}: does not answer ({type(error).__name__})") from None
         if response.status_code == TOO_MANY_REQUESTS or response.status_code >= 500:
-            raise self._failed("busy", f"{url}: HTTP {response.status_code}", NodeBusy)
+            raise self._failed("busy", f"{_shown(url)}: HTTP {response.status_code}", NodeBusy)
         try:
             return response.json()
         except requests.JSONDecodeError:
-            raise self._failed("nonsense", f"{url}: answers with something else than JSON") from None
+            raise self._failed("nonsense", f"{_shown(url)}: answers with something else than JSON") from None
 
     def _failed(self, kind: str, text: str, error: type[NodeError] = NodeError) -> NodeError:
         self.failures[kind] += 1
@@ -139,3 +140,9 @@ class HttpClient:
 def _is_rate_limit(error: dict[str, Any]) -> bool:
     # -32005: "limit exceeded" of EIP-1474
     return error.get("code") in (-32005, TOO_MANY_REQUESTS)
+
+
+def _shown(url: str) -> str:
+    """A node's address without its path and query, where providers put the key."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")

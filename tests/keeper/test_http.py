@@ -151,3 +151,11 @@ def test_nothing__asked__is_nothing_answered(server: FakeServer) -> None:
 def test_address__that_is_none__is_refused_by_its_place(urls: list[str]) -> None:
     with pytest.raises(BadInput, match="urls"):
         HttpClient(urls)
+
+
+def test_failure__of_a_node_whose_address_holds_a_key__does_not_tell_it() -> None:
+    node = HttpClient(["http://127.0.0.1:9/v3/the-key?token=the-token"], tries=1, sleep=no_sleep)
+    with pytest.raises(NodeError) as caught:
+        node.call("eth_blockNumber")
+    assert "http://127.0.0.1:9: does not answer" in str(caught.value)
+    assert "the-" not in str(caught.value)
