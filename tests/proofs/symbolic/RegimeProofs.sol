@@ -54,9 +54,8 @@ contract RegimeProofs {
 
     // ------------------------------------------------------------------------------------------------- must be refuted
 
-    function broken_engine_refuses_everybody(uint128 collateral, uint128 weighted, uint128 debt) external view {
-        if (collateral == 0 || weighted > collateral) return;
-        try _engine.plan(_whole(collateral, weighted, debt), _terms(0.005e18)) {
+    function broken_engine_refuses_everybody(uint8 floor) external view {
+        try _engine.plan(_whole(500e27, 400e27 * 10_000, 1000e27), _terms(floor)) {
             assert(false);
         } catch {}
     }
