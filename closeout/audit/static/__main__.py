@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,9 +22,12 @@ SKIPPED = ("contracts/mocks", "contracts/harness")
 
 def build(out: Path) -> None:
     """A forge build of what is shipped, with the syntax trees that Slither reads."""
+    # Slither reads every build-info it finds, also one of sources that have changed since
+    shutil.rmtree(out, ignore_errors=True)
     skipped = [argument for folder in SKIPPED for argument in ("--skip", f"{folder}/**")]
     command = ["forge", "build", "--build-info", "--out", str(out), *skipped]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = os.environ | {"FOUNDRY_CACHE_PATH": str(out / "cache")}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"forge build: {(done.stderr or done.stdout).strip()}")
 
