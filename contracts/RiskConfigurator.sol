@@ -187,7 +187,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         borrowing.flashFeeBps = uint16(asset.flashFeeBps());
         parameters.price = PriceTerms({
             isReadInPlace: asset.hasFlag(Configuration.FLAG_IN_PLACE),
-            deviationBps: uint16(_deviationOf(asset))
+            deviationBps: uint16(asset.deviationBps())
         });
         parameters.thresholdBps = asset.thresholdBps(block.timestamp);
         parameters.rampEnd = asset.feedWord >> RAMP_END_SHIFT;
@@ -354,12 +354,7 @@ contract RiskConfigurator is IRiskConfigurator, AccessManaged {
         uint256 threshold = collateral.thresholdBps(block.timestamp);
         if (threshold == 0 || !debt.hasFlag(Configuration.FLAG_BORROWABLE)) return;
         uint256 room = (BPS * BPS - threshold * (BPS + collateral.maxBonusBps())) / BPS;
-        _range("deviations", _deviationOf(collateral) + _deviationOf(debt), 0, room);
-    }
-
-    /// @dev 24 bits of the feed's word that the Vault has no use for.
-    function _deviationOf(Configuration.Asset memory asset) private pure returns (uint256) {
-        return uint24(asset.feedWord >> DEVIATION_SHIFT);
+        _range("deviations", collateral.deviationBps() + debt.deviationBps(), 0, room);
     }
 
     function _checkThreshold(uint256 threshold, uint256 maxBonus, uint256 ltv) private pure {

@@ -22,7 +22,7 @@ pragma solidity 0.8.30;
 /// | `sequencer` | L2 sequencer uptime feed 160; 0 where there is none |
 /// | `volatility` | volatility oracle 160; 0 where there is none |
 /// | asset `risk` | token 160, decimals 8, flags 8, ltv 16, threshold now 16, threshold at the ramp's start 16, max bonus 16, reserve factor 16 (bps) |
-/// | `feed` | Chainlink feed that is read in place 160, feed decimals 8, heartbeat 24 (s), unused 24, ramp end 40 (s) |
+/// | `feed` | Chainlink feed that is read in place 160, feed decimals 8, heartbeat 24 (s), deviation of the asset's price 24 (bps), ramp end 40 (s) |
 /// | `answers` | least 128 and most 128 answer of that feed that is believed |
 /// | `rate` | base 32, slope 1 32, slope 2 32 (nine decimals a year), kink 64 (WAD), ramp duration 24 (s), bucket refill 72 (WAD per s) |
 /// | `caps` | collateral cap 112 (units), bucket capacity 128 (WAD) |
@@ -245,6 +245,11 @@ library Configuration {
 
     function heartbeat(Asset memory words) internal pure returns (uint256) {
         return uint24(words.feedWord >> 168);
+    }
+
+    /// @notice How far the price may be from the market without its sources noticing, as stated at the listing.
+    function deviationBps(Asset memory words) internal pure returns (uint256) {
+        return uint24(words.feedWord >> 192);
     }
 
     /// @notice The answers of the feed that are believed, both ends included.
