@@ -93,8 +93,11 @@ class Play:
         for n in self._lent:
             yield self._step(self._supply_of(n, self._units(n, 1_000_000)))
         for account in ACCOUNTS[: self._random.randint(3, 5)]:
-            yield self._step(self._deposit_into(account, self._random.choice(self._held)))
+            yield self._step(self._deposit_into(account, self._first_collateral()))
             yield self._step(self._borrow_for(account))
+
+    def _first_collateral(self) -> int:
+        return self._random.choice(self._held)
 
     def _step(self, move: Move) -> Step:
         try:

@@ -94,6 +94,10 @@ class WholePlay(Play):
         asset, holder = self._owned(self.vault_shares, self.users)
         return (asset if asset in self._lent else self._random.choice(self._lent)), holder
 
+    def _first_collateral(self) -> int:
+        """Often of the token that can misbehave, or few close-outs would meet it (P23)."""
+        return self._moody if self._random.random() < 0.5 else super()._first_collateral()
+
     # ------------------------------------------------------------------------------------------------------ lenders
 
     def _mint(self) -> Move:
