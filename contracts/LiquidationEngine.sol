@@ -141,7 +141,6 @@ contract LiquidationEngine is ILiquidationEngine {
         (uint256 p, uint256 q) = (incentive.p, incentive.q);
         (uint256 debt, uint256 minDebt) = (account.debtValue, terms.minDebtValue);
         (uint256 repaid, uint256 seized) = _most(account, terms, p, q);
-        // what is repaid is never more than the debt: checked subtractions do not cost much, and this is the place
         if (debt >= minDebt && _isDust(debt - repaid, minDebt)) {
             bool canEnd = account.setDebtValue == debt && account.setCollateralValue.fullMulDiv(q, p) >= debt;
             repaid = canEnd ? debt : debt - minDebt;

@@ -101,7 +101,6 @@ interface IRiskConfigurator {
     error AdapterMissing(address token);
     /// @notice A feed that is read in place stands behind another sequencer, or grace period, than the protocol's.
     error SequencerDiffers(address token, address sequencerFeed, uint256 grace);
-    error ThresholdMustRamp(uint256 current, uint256 proposed);
     error RampOutOfRange(uint256 duration, uint256 least, uint256 most);
 
     event AssetListed(uint256 indexed assetId, address indexed token);

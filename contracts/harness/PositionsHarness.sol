@@ -32,7 +32,6 @@ contract PositionsHarness {
         uint256[8] slots;
         uint256[] entries;
         uint256[] balances;
-        uint256[] balancesAtOnce;
         uint256 collaterals;
         uint256 debts;
         uint256 calledAt;
@@ -85,7 +84,6 @@ contract PositionsHarness {
         for (uint256 i; i < count; ++i) {
             (state.entries[i], state.balances[i]) = (header.entryAt(i), _account.balanceAt(i));
         }
-        state.balancesAtOnce = _account.balancesOf(count);
         (state.collaterals, state.debts) = header.countSides();
         (state.calledAt, state.actedAt) = (header.calledAt(), header.actedAt());
     }

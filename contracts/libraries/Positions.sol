@@ -141,18 +141,6 @@ library Positions {
         }
     }
 
-    /// @notice All balances of an account, in the order of the entries.
-    function balancesOf(Account storage account, uint256 entries) internal view returns (uint256[] memory balances) {
-        unchecked {
-            balances = new uint256[](entries);
-            for (uint256 i; i < entries; i += 2) {
-                uint256 pair = account.balances[i / 2];
-                balances[i] = uint128(pair);
-                if (i + 1 < entries) balances[i + 1] = pair >> 128;
-            }
-        }
-    }
-
     /// @notice Writes all balances back, leaving out those that are 0 together with their entries.
     /// @return the header with the new list, to be stored by the caller
     function store(Account storage account, uint256 header, uint256[] memory balances) internal returns (uint256) {

@@ -2,9 +2,9 @@
 pragma solidity 0.8.30;
 
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
-import {Regime} from "interfaces/Types.sol";
-import {CloseOutRequest, Payment, RepaidLeg, SeizedLeg} from "interfaces/Types.sol";
-import {AccountId, AssetSet} from "interfaces/Types.sol";
+import {
+    AccountId, AssetSet, CloseOutRequest, Payment, Regime, RepaidLeg, SeizedLeg
+} from "interfaces/Types.sol";
 import {AssetSets} from "../libraries/AssetSets.sol";
 import {Configuration} from "../libraries/Configuration.sol";
 import {Positions} from "../libraries/Positions.sol";
