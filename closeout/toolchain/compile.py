@@ -37,7 +37,9 @@ __all__ = [
     "Unit",
     "build",
     "build_file",
+    "build_some",
     "check",
+    "check_unit",
     "compile_unit",
     "standard_input",
     "units_of",
@@ -103,6 +105,20 @@ def build(
     return _by_contract(units)
 
 
+def build_some(root: Path, wanted: tuple[str, ...], unchanged: tuple[str, ...]) -> None:
+    """Compile what is stale of the files under `wanted`, less those under `unchanged`; the rest counts as up to date.
+
+    For who knows that nothing will use the rest. Raises CompileFailed.
+    """
+    path = build_file(root)
+    kept = _read(path)
+    for unit in _units(root, None, ()):
+        if unit.name in kept and (not unit.name.startswith(wanted) or unit.name.startswith(unchanged)):
+            kept[unit.name]["key"] = unit.key
+    _write(path, kept)
+    build(root, log=None)
+
+
 def check(root: Path = ROOT, *, only: Sequence[str] = ()) -> None:
     """Parse and type-check, making no code: seconds where a build takes a minute. Raises CompileFailed."""
     units = _units(root, None, only)
@@ -111,12 +127,18 @@ def check(root: Path = ROOT, *, only: Sequence[str] = ()) -> None:
     for unit in units:
         sources |= unit.sources
     everything = Unit("", "", sources)
-    request = _input(everything, settings)
-    # An output for every file, or solc looks no further than its syntax.
-    request["settings"]["outputSelection"] = {unit.name: {"*": ["abi"]} for unit in units}
     with contextlib.closing(Compiler(solc_path(), root)) as compiler:
-        _finish(everything, compiler.run(request))
+        check_unit(everything, compiler, settings, [unit.name for unit in units])
     _raise_on_errors([everything])
+
+
+def check_unit(unit: Unit, compiler: Compiler, settings: dict[str, Any], names: Sequence[str] = ()) -> None:
+    """Type-checks a unit as it stands, or the files of it that are named; what is wrong goes into its errors."""
+    request = _input(unit, settings)
+    # An output for every file, or solc looks no further than its syntax.
+    request["settings"]["outputSelection"] = {name: {"*": ["abi"]} for name in names or [unit.name]}
+    problems = compiler.run(request).get("errors", [])
+    unit.errors += [problem["formattedMessage"] for problem in problems if problem["severity"] == "error"]
 
 
 def _units(root: Path, via_ir: bool | None, only: Sequence[str]) -> list[Unit]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from closeout.audit.mutation import mutants
-from closeout.audit.mutation.bench import Outcome
+from closeout.audit.mutation.bench import Bench, Outcome
 from closeout.audit.mutation.ledger import Ledger
 from closeout.audit.mutation.mutants import Mutant, draw
 from closeout.audit.mutation.report import Report
-from closeout.audit.mutation.targets import CONTRACTS, MODEL, targets
+from closeout.audit.mutation.targets import CONTRACTS, LEFT_OUT, MODEL, Stage, Target, targets
 from closeout.toolchain.settings import ROOT
 
 SOURCE = """// a + b
@@ -59,6 +59,70 @@ def test_draw__takes_a_change_of_each_line_before_a_second_of_any_and_the_same_a
         first = list(islice(draw(drawn, "C.sol", seed, drawn), 2))
         assert {mutant.line for mutant in first} == {4, 5}
         assert first == list(islice(draw(drawn, "C.sol", seed, drawn), 2))
+
+
+SOLID = "tests/test_b.py::test_solid"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A bench over a tree with one source and a few test files; nothing is copied or compiled."""
+    bench = Bench.__new__(Bench)
+    bench.tree = tmp_path
+    bench._known, bench._sources, bench._original = {}, {"f.py": "a"}, b"{}"
+    for name in ("f.py", ".build/closeout.json", "tests/test_a.py", "tests/test_b.py", "tests/deeper/test_c.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a")
+    return bench
+
+
+def judged_by(bench: Bench, monkeypatch: pytest.MonkeyPatch, failing: dict[str, str]) -> Outcome:
+    """What a bench says whose tests fail on the source as given: mutated, original, or only together with others."""
+
+    def failures(*arguments: str) -> list[str]:
+        is_mutated = (bench.tree / "f.py").read_text() == "b"
+        is_alone = arguments[0] in failing
+        left_out = {argument.removeprefix("--deselect=") for argument in arguments}
+        return [
+            test
+            for test, when in failing.items()
+            if arguments[0] == test or (not is_alone and test not in left_out)
+            if ("mutated" in when and is_mutated) or "original" in when or ("together" in when and not is_alone)
+        ][:1]
+
+    monkeypatch.setattr(bench, "_failures", failures)
+    monkeypatch.setattr(bench, "_lints", lambda _: True)
+    target = Target("f.py", 1, (Stage(("tests",)),))
+    return bench.judge(target, Mutant("f.py", 1, "a", "b", "b"))
+
+
+def test_bench__with_a_test_that_fails_only_on_the_mutant__says_killed_and_by_which(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = judged_by(bench, monkeypatch, {SOLID: "mutated"})
+    assert (outcome.status, outcome.by) == ("killed", SOLID)
+    assert (bench.tree / "f.py").read_text() == "a"
+
+
+@pytest.mark.parametrize("when", ["mutated original", "together"])
+def test_bench__with_a_test_that_fails_anyway_or_not_again__goes_on_to_the_next(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    other = "tests/test_a.py::test_other"
+    assert judged_by(bench, monkeypatch, {other: when}).status == "survived"
+    assert judged_by(bench, monkeypatch, {other: when, SOLID: "mutated"}).by == SOLID
+
+
+def test_bench__of_files_named_twice__runs_each_once_in_the_order_they_are_named(bench: Bench) -> None:
+    assert bench._files(("tests/test_b.py", "tests")) == [
+        "tests/test_b.py", "tests/deeper/test_c.py", "tests/test_a.py",
+    ]  # fmt: skip
+
+
+def test_left_out__are_tests_that_there_are() -> None:
+    for name in LEFT_OUT:
+        file, _, test = name.partition("::")
+        assert test in (ROOT / file).read_text(), name
 
 
 def test_ledger__of_a_stopped_run__knows_what_was_judged_and_forgets_it_with_the_file(tmp_path: Path) -> None:

@@ -20,29 +20,29 @@ from closeout.toolchain.settings import ROOT
 SEED = "closeout-1"
 
 
-def run(what: str, seed: str, only: str, seconds: float, tools: Path, *, is_retry: bool) -> Report:
+def run(given: argparse.Namespace) -> Report:
     """Judges what is not judged yet, until done or out of time."""
     folder = ROOT / ".build" / "mutation"
     folder.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(folder / f"{what}.{seed}.jsonl")
-    if is_retry:
+    ledger = Ledger(folder / f"{given.what}.{given.seed}.jsonl")
+    if given.retry:
         ledger.forget("survived")
-    report = Report(what, seed)
-    end = time.monotonic() + seconds
+    report = Report(given.what, given.seed)
+    end = time.monotonic() + given.seconds
     # everything is read from the bench's copy: what changes in the checkout meanwhile is the next run's
-    bench = Bench(ROOT, what)
-    for target in targets(bench.tree, what):
+    bench = Bench(ROOT, given.what)
+    for target in targets(bench.tree, given.what):
         results: list[Result] = []
         digest = digest_of(bench.tree / target.path)
-        if only in target.path:
-            for mutant in draw(bench.tree, target.path, seed, tools):
+        if any(part in target.path for part in given.only):
+            for mutant in draw(bench.tree, target.path, given.seed, given.tools):
                 if sum(result.is_counted for result in results) == target.count:
                     break
                 result = ledger.find(mutant, digest)
-                if result is None:
+                if result is None or (result.status == "undecided" and not given.near):
                     if time.monotonic() > end:
                         break
-                    result = ledger.add(mutant, digest, bench.judge(target, mutant))
+                    result = ledger.add(mutant, digest, bench.judge(target, mutant, is_near=given.near))
                     print(f"{result.status:9} {result.seconds:5.0f} s  {mutant.key}  {result.by}", flush=True)
                 results.append(result)
         report.add(target, results)
@@ -53,14 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m closeout.audit.mutation", description=__doc__)
     parser.add_argument("what", choices=(CONTRACTS, MODEL), nargs="?", default=CONTRACTS)
     parser.add_argument("--seed", default=SEED, help="draws the sample; recorded in the report")
-    parser.add_argument("--only", default="", help="files whose path contains this")
+    parser.add_argument("--only", nargs="+", default=[""], help="files whose path contains one of these")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after so long")
     parser.add_argument("--retry", action="store_true", help="judge survivors again, where tests were added")
+    parser.add_argument("--near", action="store_true", help="without the last stage of tests: what lives is undecided")
     parser.add_argument("--report", type=Path, help="write the report, Markdown, here")
     parser.add_argument("--tools", type=Path, default=ROOT / ".venv-analysis" / "bin")
     given = parser.parse_args(arguments)
     try:
-        report = run(given.what, given.seed, given.only, given.seconds, given.tools, is_retry=given.retry)
+        report = run(given)
     except CloseoutError as error:
         print(error, file=sys.stderr)
         return 1

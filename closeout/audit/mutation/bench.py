@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from closeout.audit.mutation.mutants import Mutant
-from closeout.audit.mutation.targets import Stage, Target
+from closeout.audit.mutation.targets import LEFT_OUT, Stage, Target
+from closeout.audit.mutation.verdicts import FILE
+from closeout.toolchain.compile import CompileFailed, Compiler, build_some, check_unit, units_of
+from closeout.toolchain.settings import compiler_settings
+from closeout.toolchain.solc import solc_path
 
 __all__ = ["Bench", "Outcome"]
 
@@ -24,14 +28,12 @@ LINKED = ("node_modules", ".venv")
 METADATA = re.compile(r"a264697066735822[0-9a-f]{68}64736f6c6343[0-9a-f]{6}0033")
 # What is compiled anew for a mutant: what is shipped and what tests call it through. The rest stays as it was.
 UNCHANGED = ("contracts/periphery/", "contracts/mocks/", "contracts/harness/broken/", "contracts/Authority.sol")
-# No test takes so long: a model that loops for ever does
-TIMEOUT_SECONDS = 3600
-FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::.+?|\S+)(?: - .*)?$", re.MULTILINE)
+PLUGIN = "closeout.audit.mutation.verdicts"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mutant: `invalid`, `same code`, `killed` or `survived`; `by` the test that failed first."""
+    """What became of a mutant, `by` which test: invalid, same code, killed, survived or undecided."""
 
     status: str
     by: str = ""
@@ -48,6 +50,8 @@ class Bench:
         self._known: dict[str, bool] = {}
         self._sources: dict[str, str] = {}
         self._refresh()
+        # stays for the next mutant
+        self._compiler = Compiler(solc_path(), self.tree)
 
     def _refresh(self) -> None:
         self.tree.mkdir(parents=True, exist_ok=True)
@@ -74,21 +78,24 @@ class Bench:
         self._units_of_original = self._units()
         self._original = self._build.read_bytes()
 
-    def _python(self, *arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {
-            "HYPOTHESIS_PROFILE": "mutation",
-            # fewer random cases than `make test`: what dies here dies there
-            "CLOSEOUT_TEST_SIZE": "0.1",
-            "PYTHONPATH": str(self.tree),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+    def _python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        environment = (
+            os.environ
+            | more
+            | {
+                "HYPOTHESIS_PROFILE": "mutation",
+                # fewer random cases than `make test`: what dies here dies there
+                "CLOSEOUT_TEST_SIZE": "0.1",
+                "PYTHONPATH": str(self.tree),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            }
+        )
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.tree,
             env=environment,
             capture_output=True,
             text=True,
-            timeout=timeout,
             check=False,
         )
 
@@ -102,23 +109,23 @@ class Bench:
 
     # ------------------------------------------------------------------------------------------------------- a mutant
 
-    def judge(self, target: Target, mutant: Mutant) -> Outcome:
+    def judge(self, target: Target, mutant: Mutant, *, is_near: bool = False) -> Outcome:
         """Puts the mutant in place, compiles and tests it stage by stage, and puts the original back."""
         started = time.monotonic()
         file = self.tree / mutant.path
         self._sources.setdefault(mutant.path, file.read_text())
         file.write_text(mutant.text)
         try:
-            status, by = self._look(target, mutant)
+            status, by = self._look(target, mutant, is_near=is_near)
         finally:
             self._restore(mutant)
         return Outcome(status, by, round(time.monotonic() - started, 1))
 
-    def _look(self, target: Target, mutant: Mutant) -> tuple[str, str]:
-        if not (self._type_checks(mutant) if target.is_solidity else _parses(mutant)):
+    def _look(self, target: Target, mutant: Mutant, *, is_near: bool) -> tuple[str, str]:
+        if not (self._type_checks(mutant) if target.is_solidity else self._lints(mutant)):
             return "invalid", ""
         is_changed = not target.is_solidity
-        for stage in target.stages:
+        for stage in target.stages[:-1] if is_near else target.stages:
             if target.is_solidity:
                 if not self._compile(stage.compiled):
                     return "invalid", ""
@@ -128,56 +135,64 @@ class Bench:
             by = self._first_failure(stage, mutant)
             if by is not None:
                 return "killed", by
+        if is_near:
+            return "undecided", ""
         return ("survived" if is_changed else "same code"), ""
 
     def _type_checks(self, mutant: Mutant) -> bool:
-        return self._python("-m", "closeout.toolchain.compile", "--check", mutant.path).returncode == 0
+        unit = units_of(self.tree, [mutant.path])[0]
+        check_unit(unit, self._compiler, compiler_settings(self.tree).standard_json())
+        return not unit.errors
+
+    def _lints(self, mutant: Mutant) -> bool:
+        """Whether types and names are right: what solc refuses of a contract, mypy refuses of the model."""
+        # a condition that always holds leaves code that is never reached: no error in a mutant
+        if self._python("-m", "mypy", "--no-warn-unreachable", str(Path(mutant.path).parent)).returncode:
+            return False
+        return self._python("-c", f"import {Path(mutant.path).parent.as_posix().replace('/', '.')}").returncode == 0
 
     def _compile(self, wanted: tuple[str, ...]) -> bool:
         """Compiles what is stale of what is wanted; the rest is told to be up to date. Whether solc takes it."""
-        program = (
-            "import sys; from closeout.toolchain import compile as c; from closeout.toolchain.settings import ROOT\n"
-            "wanted, unchanged = (tuple(part.split(',')) for part in sys.argv[1:3])\n"
-            "path = c.build_file(ROOT); kept = c._read(path); units = c._units(ROOT, None, ())\n"
-            "for unit in units:\n"
-            "    is_wanted = unit.name.startswith(wanted) and not unit.name.startswith(unchanged)\n"
-            "    if not is_wanted and unit.name in kept: kept[unit.name]['key'] = unit.key\n"
-            "c._write(path, kept)\n"
-            "try: c.build(ROOT, log=None)\n"
-            "except c.CompileFailed: sys.exit(3)\n"
-        )
         # what an earlier stage was told about may be stale here
         self._build.write_bytes(self._original)
-        done = self._python("-c", program, ",".join(wanted), ",".join(UNCHANGED))
-        if done.returncode not in (0, 3):
-            raise RuntimeError(done.stderr)
-        return done.returncode == 0
+        try:
+            build_some(self.tree, wanted, UNCHANGED)
+        except CompileFailed:
+            return False
+        return True
 
     def _first_failure(self, stage: Stage, mutant: Mutant) -> str | None:
         """The first test that fails because of the mutant, or None."""
-        tests = [part for part in stage.tests if (self.tree / part).exists()]
+        files = self._files(stage.tests)
+        # of what fails by chance or only after another test, nothing can be said
+        unsure: list[str] = []
         while True:
-            skipped = [f"--deselect={name}" for name, is_broken in self._known.items() if is_broken]
-            try:
-                done = self._pytest(*tests, "-x", *skipped)
-            except subprocess.TimeoutExpired:
-                return f"timeout: {' '.join(tests)}"
-            if done.returncode not in (0, 1, 2, 3, 4):
-                raise RuntimeError(done.stdout + done.stderr)
-            if not done.returncode:
+            broken = [name for name, is_broken in self._known.items() if is_broken]
+            left_out = [f"--deselect={name}" for name in (*LEFT_OUT, *broken, *unsure)]
+            failed = self._failures(*files, "-x", *left_out)
+            if not failed:
                 return None
-            named = FAILED.search(done.stdout)
-            if named is None:
-                return f"{' '.join(tests)}: exit {done.returncode}"
-            if not self._fails_anyway(named[1], mutant):
-                return named[1]
+            if self._fails_anyway(failed[0], mutant):
+                continue
+            if self._failures(failed[0]):
+                return failed[0]
+            unsure.append(failed[0])
+
+    def _files(self, tests: tuple[str, ...]) -> list[str]:
+        """The files of tests, each once: pytest leaves out what is named twice, in a folder and by itself."""
+        files: dict[str, None] = {}
+        for part in tests:
+            path = self.tree / part
+            found = sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
+            files |= dict.fromkeys(file.relative_to(self.tree).as_posix() for file in found)
+        return list(files)
 
     def _fails_anyway(self, test: str, mutant: Mutant) -> bool:
         """Whether a test fails on the unchanged code too: then it says nothing about a mutant. Looked at once each."""
         if test not in self._known:
             file, build = self.tree / mutant.path, self._build.read_bytes()
             self._restore(mutant)
-            self._known[test] = self._pytest(test).returncode != 0
+            self._known[test] = bool(self._failures(test))
             file.write_text(mutant.text)
             self._build.write_bytes(build)
             if self._known[test]:
@@ -188,28 +203,16 @@ class Bench:
         (self.tree / mutant.path).write_text(self._sources[mutant.path])
         self._build.write_bytes(self._original)
 
-    def _pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            "-m",
-            "pytest",
-            "-p",
-            "no:ape_test",
-            "-p",
-            "no:cacheprovider",
-            "-q",
-            "--no-header",
-            "--tb=no",
-            "-rfE",
-        ]
-        return self._python(*command, *arguments, timeout=TIMEOUT_SECONDS)
-
-
-def _parses(mutant: Mutant) -> bool:
-    try:
-        compile(mutant.text, mutant.path, "exec")
-    except (SyntaxError, ValueError):
-        return False
-    return True
+    def _failures(self, *arguments: str) -> list[str]:
+        """The tests that failed, in order. Raises RuntimeError where pytest itself did."""
+        file = self.tree / ".build" / "failed"
+        file.unlink(missing_ok=True)
+        options = ("-p", "no:ape_test", "-p", "no:cacheprovider", "-p", PLUGIN, "-q", "--no-header", "--tb=no")
+        done = self._python("-m", "pytest", *options, *arguments, **{FILE: str(file)})
+        failed = file.read_text().splitlines() if file.exists() else []
+        if bool(done.returncode) != bool(failed):
+            raise RuntimeError(f"pytest {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return failed
 
 
 def _code(units: dict[str, dict[str, Any]]) -> dict[str, str]:

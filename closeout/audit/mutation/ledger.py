@@ -29,7 +29,7 @@ class Result:
 
     @property
     def is_counted(self) -> bool:
-        return self.status in ("killed", "survived")
+        return self.status in ("killed", "survived", "undecided")
 
 
 class Ledger:

@@ -1,7 +1,12 @@
-"""Mutants of one file by universalmutator, drawn by a seed: first a line of code, then one of its changes."""
+"""Mutants of one file by universalmutator, drawn by a seed: first a line of code, then one of its changes.
+
+The rules are the tool's own for the language and, for Solidity, `rounding.rules` beside this file.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import subprocess
 import tempfile
@@ -15,6 +20,7 @@ from closeout.errors import EnvironmentProblem
 
 __all__ = ["Mutant", "draw"]
 
+RULES = Path(__file__).with_name("rounding.rules")
 # Changes that any test notices, or that no compiler takes: they would only flatter the score.
 TRIVIAL = re.compile(r"\b(selfdestruct|tx\.origin|break|continue|callcode|revert\(\)|u?int(0|1|-1|\(\d+[+-]1\))\b)")
 COMMENT = {
@@ -23,7 +29,8 @@ COMMENT = {
 }
 # Declarations are not behaviour: a changed one either does not compile or changes an ABI that tests read.
 DECLARATION = re.compile(
-    r"^\s*(import|from|pragma|using|error|event|abstract|library|contract|interface|function|struct|@|__all__|type|def|class)\b"
+    r"^\s*(import|from|pragma|using|error|event|abstract|library|contract|interface|function|struct|assembly|@|__all__|type"
+    r"|def|class)\b"
 )
 
 
@@ -46,43 +53,54 @@ def draw(root: Path, path: str, seed: str, tools: Path) -> Iterator[Mutant]:
     """All mutants of a file in the order the seed gives: each line of code once, then each once more, and so on."""
     source = (root / path).read_text()
     by_line: defaultdict[int, list[Mutant]] = defaultdict(list)
-    for mutant in _all(root / path, source, path, tools):
-        by_line[mutant.line].append(mutant)
+    lines = source.splitlines()
+    for number, after in _all(root, path, source, tools):
+        text = "\n".join([*lines[:number], after, *lines[number + 1 :], ""])
+        by_line[number].append(Mutant(path, number + 1, lines[number], after, text))
     random = Random(f"{seed} {path}")
     for mutants in by_line.values():
         mutants.sort(key=lambda mutant: mutant.after)
         random.shuffle(mutants)
+    bare = _bare(source, Path(path).suffix)
     while by_line:
-        lines = sorted(by_line)
-        random.shuffle(lines)
-        for line in lines:
-            yield by_line[line].pop()
-            if not by_line[line]:
-                del by_line[line]
+        numbers = sorted(by_line)
+        random.shuffle(numbers)
+        for number in numbers:
+            changes = (one for one in _popped(by_line[number]) if _bare(one.text, Path(path).suffix) != bare)
+            if change := next(changes, None):
+                yield change
+            if not by_line[number]:
+                del by_line[number]
 
 
-def _all(file: Path, source: str, path: str, tools: Path) -> Iterator[Mutant]:
+def _popped(mutants: list[Mutant]) -> Iterator[Mutant]:
+    while mutants:
+        yield mutants.pop()
+
+
+def _all(root: Path, path: str, source: str, tools: Path) -> list[tuple[int, str]]:
+    """Every changed line by its number from 0; kept under .build, since the tool takes its time."""
     program = tools / "mutate"
     if not program.exists():
         raise EnvironmentProblem(f"{program}: not found, expected universalmutator; `make setup-analysis` installs it")
-    language = "solidity" if file.suffix == ".sol" else "python"
-    bare = _bare(source, file.suffix)
+    rules = ["solidity", str(RULES)] if path.endswith(".sol") else ["python"]
+    key = hashlib.sha256("\0".join([source, path, RULES.read_text()]).encode()).hexdigest()
+    kept = root / ".build" / "mutants" / f"{key}.json"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="closeout-mutants-") as folder:
+            command = [str(program), str(root / path), *rules, "--noCheck", "--mutantDir", folder]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            texts = [made.read_text() for made in sorted(Path(folder).iterdir())]
+        kept.write_text(json.dumps(_changes(source.splitlines(), texts)))
     lines = source.splitlines()
-    with tempfile.TemporaryDirectory(prefix="closeout-mutants-") as folder:
-        subprocess.run(
-            [str(program), str(file), language, "--noCheck", "--mutantDir", folder],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        for made in sorted(Path(folder).iterdir()):
-            text = made.read_text()
-            number = _difference(lines, text.splitlines())
-            if number is None:
-                continue
-            before, after = lines[number], _changed(lines, text.splitlines(), number)
-            if TRIVIAL.search(after) or DECLARATION.match(before) or _bare(text, file.suffix) == bare:
-                continue
-            yield Mutant(path, number + 1, before, after, text)
+    found = [(number, after) for number, after in json.loads(kept.read_text())]
+    return [(n, after) for n, after in found if not (TRIVIAL.search(after) or DECLARATION.match(lines[n]))]
+
+
+def _changes(lines: list[str], texts: list[str]) -> list[tuple[int, str]]:
+    changed = ((_difference(lines, text.splitlines()), text.splitlines()) for text in texts)
+    return [(number, _changed(lines, text, number)) for number, text in changed if number is not None]
 
 
 def _difference(before: list[str], after: list[str]) -> int | None:
