@@ -17,6 +17,8 @@ from closeout.toolchain.settings import ROOT
 
 SOURCE = """// a + b
 contract C {
+    uint256 public immutable D;
+
     function f(uint256 a) external pure returns (uint256) {
         uint256 b = a + 1; // one more
         return b * 2;
@@ -32,7 +34,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     changes = [
         ("a + 1", "a - 1"), ("a + 1", "a * 1"), ("b * 2", "b / 2"), ("// a + b", "// a - b"), ("one more", "one less"),
         ("        return", "        selfdestruct(msg.sender);\n        return"),
-        ("function f(uint256", "function f(int256"),
+        ("function f(uint256", "function f(int256"), ("public immutable", "public"), ("public immutable", "immutable"),
     ]  # fmt: skip
 
     def run(command: list[str], **_: object) -> None:
@@ -45,7 +47,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_draw__of_all_changes__leaves_out_comments_signatures_and_what_any_test_notices(drawn: Path) -> None:
+def test_draw__of_all_changes__leaves_out_comments_declarations_and_what_any_test_notices(drawn: Path) -> None:
     found = list(draw(drawn, "C.sol", "seed", drawn))
     assert sorted(mutant.after.strip() for mutant in found) == [
         "return b / 2;",
@@ -57,7 +59,7 @@ def test_draw__of_all_changes__leaves_out_comments_signatures_and_what_any_test_
 def test_draw__takes_a_change_of_each_line_before_a_second_of_any_and_the_same_again(drawn: Path) -> None:
     for seed in map(str, range(10)):
         first = list(islice(draw(drawn, "C.sol", seed, drawn), 2))
-        assert {mutant.line for mutant in first} == {4, 5}
+        assert {mutant.line for mutant in first} == {6, 7}
         assert first == list(islice(draw(drawn, "C.sol", seed, drawn), 2))
 
 
@@ -145,6 +147,16 @@ def test_report__with_a_survivor_that_nobody_argued__names_it(tmp_path: Path) ->
     assert (report.killed, report.counted) == (1, 2)
     assert [result.after for result in report.unargued] == ["b1"]
     assert "Not argued." in report.markdown()
+
+
+def test_report__written_again__replaces_its_section_and_keeps_the_rest(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Mutation\n\nWords.\n\n## Contracts\n\nold\n\n## Model\n\nkept\n")
+    for _ in range(2):
+        Report("contracts", "seed").write(page)
+    text = page.read_text()
+    assert text.startswith("# Mutation\n\nWords.\n\n## Model\n\nkept\n\n## Contracts\n")
+    assert "old" not in text and text.count("## Contracts") == 1
 
 
 def test_targets__are_the_whole_trusted_base_and_the_model_with_at_least_120_mutants() -> None:

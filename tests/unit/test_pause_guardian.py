@@ -70,7 +70,7 @@ def test_pause__of_what_is_paused__does_not_begin_anew(world: World, pauser: Dep
     until = world.now + PERIOD
     world.warp(3 * DAY)
     receipt = pauser.pause(WETH | USDC, 0, sender=world.guardian)
-    assert receipt.event("Paused")["borrowing"] == USDC
+    assert receipt.event("Paused") == {"borrowing": USDC, "withdrawing": 0, "until": world.now + PERIOD}
     assert pauser.pauseOf(0)[0] == until
     assert pauser.pauseOf(2)[0] == world.now + PERIOD
 

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no mutant after so long")
     parser.add_argument("--retry", action="store_true", help="judge survivors again, where tests were added")
     parser.add_argument("--near", action="store_true", help="without the last stage of tests: what lives is undecided")
-    parser.add_argument("--report", type=Path, help="write the report, Markdown, here")
+    parser.add_argument("--report", type=Path, help="put the report into this page, Markdown")
     parser.add_argument("--tools", type=Path, default=ROOT / ".venv-analysis" / "bin")
     given = parser.parse_args(arguments)
     try:
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     if given.report:
-        given.report.write_text(report.markdown())
+        report.write(given.report)
     print(report.summary())
     if report.unargued:
         print(f"{len(report.unargued)} survivors without an argument in argued.yaml", file=sys.stderr)

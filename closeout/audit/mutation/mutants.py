@@ -32,6 +32,8 @@ DECLARATION = re.compile(
     r"^\s*(import|from|pragma|using|error|event|abstract|library|contract|interface|function|struct|assembly|@|__all__|type"
     r"|def|class)\b"
 )
+# Who may read a variable, and where it is kept, is not behaviour either.
+MODIFIERS = re.compile(r"\b(public|private|internal|external|immutable|constant)\b|\s")
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,13 @@ def _all(root: Path, path: str, source: str, tools: Path) -> list[tuple[int, str
         kept.write_text(json.dumps(_changes(source.splitlines(), texts)))
     lines = source.splitlines()
     found = [(number, after) for number, after in json.loads(kept.read_text())]
-    return [(n, after) for n, after in found if not (TRIVIAL.search(after) or DECLARATION.match(lines[n]))]
+    return [(n, after) for n, after in found if not _says_nothing(lines[n], after)]
+
+
+def _says_nothing(before: str, after: str) -> bool:
+    if TRIVIAL.search(after) or DECLARATION.match(before):
+        return True
+    return MODIFIERS.sub("", before) == MODIFIERS.sub("", after)
 
 
 def _changes(lines: list[str], texts: list[str]) -> list[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,11 +56,18 @@ class Report:
 
     def summary(self) -> str:
         share = 100 * self.killed / self.counted if self.counted else 0.0
+        hours = sum(result.seconds for _, results in self.rows for result in results) / 3600
         return (
             f"{self.what}: {self.killed} of {self.counted} mutants killed ({share:.1f} %), {self.planned} planned, "
             f"{len(self._all('same code'))} more compile to the same code, {len(self._all('invalid'))} not at all; "
-            f"seed {self.seed}"
+            f"seed {self.seed}, {hours:.1f} hours"
         )
+
+    def write(self, page: Path) -> None:
+        """Puts the report into a page, in place of the section of the same heading."""
+        section = re.compile(rf"^## {self.what.capitalize()}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+        rest = section.sub("", page.read_text() if page.exists() else "").rstrip("\n")
+        page.write_text(f"{rest}\n\n{self.markdown()}")
 
     def markdown(self) -> str:
         lines = [f"## {self.what.capitalize()}", "", self.summary() + ".", ""]

@@ -120,7 +120,7 @@ def targets(root: Path, what: str) -> list[Target]:
         lines = _statements(path.read_text())
         if name.startswith(OUTSIDE) or lines < LEAST_LINES or path.name == "__init__.py":
             continue
-        found.append(Target(name, max(3, min(9, round(lines / 18))), _stages(name)))
+        found.append(Target(name, max(3, min(6, round(lines / 30))), _stages(name)))
     return found
 
 
