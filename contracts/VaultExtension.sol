@@ -105,8 +105,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
                 Leg memory leg = appraisal.legs[i];
                 if (!leg.isDebt) continue;
                 uint256 owed = ValueMath.toDebtUp(leg.balance, leg.index);
-                uint256 paid = ValueMath.toDebtUp(leg.balance.fullMulDivUp(repaid, debt), leg.index);
-                _noteLoss(account, leg.assetId, owed.zeroFloorSub(paid));
+                uint256 paid = ValueMath.debtPartUp(leg.balance, leg.index, repaid, debt);
+                _noteLoss(account, leg.assetId, owed - paid);
                 noting |= 1 << leg.assetId;
             }
         }

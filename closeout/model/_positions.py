@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from closeout.model._quotes import Status
-from closeout.model._rounding import MAX_UINT256
+from closeout.model._rounding import MAX_UINT256, mul_div_down, mul_div_up
 from closeout.units import WAD
 
 INDEX_ONE = 10**17
@@ -136,6 +136,16 @@ def debt_units_up(shares: int, index: int) -> int:
 def debt_units_down(shares: int, index: int) -> int:
     """What `shares` of a debt are in token units, rounded down."""
     return shares * index // _SHARE_SCALE
+
+
+def debt_part_up(shares: int, index: int, part: int, whole: int) -> int:
+    """Of what `shares` of a debt are, the fraction `part / whole` in token units, rounded up once."""
+    return mul_div_up(shares * index, part, whole * _SHARE_SCALE)
+
+
+def debt_part_down(shares: int, index: int, part: int, whole: int) -> int:
+    """Of what `shares` of a debt are, the fraction `part / whole` in token units, rounded down once."""
+    return mul_div_down(shares * index, part, whole * _SHARE_SCALE)
 
 
 def debt_shares_up(units: int, index: int) -> int:

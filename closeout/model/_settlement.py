@@ -10,8 +10,9 @@ from closeout.model._positions import (
     CollateralPosition,
     DebtPosition,
     Snapshot,
+    debt_part_down,
+    debt_part_up,
     debt_shares_down,
-    debt_units_down,
     debt_units_up,
     units_value,
 )
@@ -84,11 +85,10 @@ def extinguish(
         return _extinguish_terminal(debt, plan, snapshot)
     shares, index, units = debt.shares, debt.index, debt.units
     if rounds_up:
-        burn = mul_div_up(shares, plan.repaid_value, snapshot.set_debt_value)
-        repaid = debt_units_up(burn, index)
+        # over whole shares: no fewer are burnt than are due to the target
+        repaid = debt_units_up(mul_div_up(shares, plan.repaid_value, snapshot.set_debt_value), index)
     else:
-        burn = mul_div_down(shares, plan.repaid_value, snapshot.set_debt_value)
-        repaid = debt_units_down(burn, index)
+        repaid = debt_part_down(shares, index, plan.repaid_value, snapshot.set_debt_value)
     if repaid >= units:
         return Extinction(units, 0, shares)
     return Extinction(repaid, 0, debt_shares_down(repaid, index))
@@ -99,11 +99,9 @@ def _extinguish_terminal(debt: DebtPosition, plan: Plan, snapshot: Snapshot) -> 
     if plan.extinguished_value == snapshot.set_debt_value:
         extinguished, burnt = debt.units, shares
     else:
-        part = mul_div_down(shares, plan.extinguished_value, snapshot.set_debt_value)
-        extinguished = debt_units_down(part, index)
+        extinguished = debt_part_down(shares, index, plan.extinguished_value, snapshot.set_debt_value)
         burnt = debt_shares_down(extinguished, index)
-    paid = debt_units_up(mul_div_up(shares, plan.repaid_value, snapshot.set_debt_value), index)
-    repaid = min(extinguished, paid)
+    repaid = min(extinguished, debt_part_up(shares, index, plan.repaid_value, snapshot.set_debt_value))
     return Extinction(repaid, extinguished - repaid, burnt)
 
 

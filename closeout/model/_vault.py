@@ -8,11 +8,11 @@ from closeout.model._accounts import RAY_PER_WAD
 from closeout.model._close_out import Regime
 from closeout.model._ledger import AccountId, BucketState, Deleverage
 from closeout.model._parameters import MAX_PENALTY_WAD
-from closeout.model._positions import DebtPosition, debt_units_up
+from closeout.model._positions import DebtPosition, debt_part_up
 from closeout.model._preparation import Preparation, Prepared
 from closeout.model._requests import CloseOutRequest, CloseOutResult, WriteOffResult
 from closeout.model._reverts import ModelRevert
-from closeout.model._rounding import MAX_UINT256, div_up, mul_div_up
+from closeout.model._rounding import MAX_UINT256, div_up
 from closeout.model._settlement import RepaidLeg, SeizedLeg
 from closeout.model._vault_base import INSURANCE_FUND, PENALTY_SPLITTER
 from closeout.units import WAD
@@ -160,8 +160,7 @@ class Vault(Preparation):
                 return
             repaid_value = min(owed, div_up(value * WAD, WAD + floor))
             for debt in prepared.debts:
-                burn = mul_div_up(debt.shares, repaid_value, owed)
-                loss = debt.units - min(debt.units, debt_units_up(burn, debt.index))
+                loss = debt.units - debt_part_up(debt.shares, debt.index, repaid_value, owed)
                 self._ledger.put(self._ledger.noted_losses, (account, debt.asset_id), loss or None)
 
     def noted_loss_of(self, account: AccountId, asset_id: int) -> int:

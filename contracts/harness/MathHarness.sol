@@ -20,6 +20,8 @@ contract MathHarness {
         HealthFactor,
         ToDebtUp,
         ToDebtDown,
+        DebtPartUp,
+        DebtPartDown,
         ToDebtSharesUp,
         ToDebtSharesDown,
         ToSharesDown,
@@ -45,6 +47,8 @@ contract MathHarness {
         if (what == Of.HealthFactor) return ValueMath.healthFactor(a[0], a[1]);
         if (what == Of.ToDebtUp) return ValueMath.toDebtUp(a[0], a[1]);
         if (what == Of.ToDebtDown) return ValueMath.toDebtDown(a[0], a[1]);
+        if (what == Of.DebtPartUp) return ValueMath.debtPartUp(a[0], a[1], a[2], a[3]);
+        if (what == Of.DebtPartDown) return ValueMath.debtPartDown(a[0], a[1], a[2], a[3]);
         if (what == Of.ToDebtSharesUp) return ValueMath.toDebtSharesUp(a[0], a[1]);
         if (what == Of.ToDebtSharesDown) return ValueMath.toDebtSharesDown(a[0], a[1]);
         if (what == Of.ToSharesDown) return SharesMath.toSharesDown(a[0], a[1], a[2]);

@@ -50,6 +50,21 @@ library ValueMath {
         }
     }
 
+    /// @notice Token units of the fraction `part / whole` of a debt, rounded up once.
+    /// @dev A rounded quotient of a quotient, to the same side, is that by the product, which may not fit 256 bits. `part` <= `whole`.
+    function debtPartUp(uint256 shares, uint256 index, uint256 part, uint256 whole) internal pure returns (uint256) {
+        unchecked {
+            return (shares * index).fullMulDivUp(part, whole).divUp(SHARE_SCALE);
+        }
+    }
+
+    /// @notice Token units of the fraction `part / whole` of a debt, rounded down once.
+    function debtPartDown(uint256 shares, uint256 index, uint256 part, uint256 whole) internal pure returns (uint256) {
+        unchecked {
+            return (shares * index).fullMulDiv(part, whole) / SHARE_SCALE;
+        }
+    }
+
     /// @notice Debt shares for token units borrowed, rounded up, against the borrower.
     function toDebtSharesUp(uint256 assets, uint256 index) internal pure returns (uint256) {
         unchecked {

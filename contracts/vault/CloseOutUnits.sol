@@ -119,23 +119,22 @@ abstract contract CloseOutUnits is Moves {
             uint256 setValue = prepared.appraisal.sums.setDebtValue;
             (uint256 shares, uint256 index) = (leg.balance, leg.index);
             uint256 debt = ValueMath.toDebtUp(shares, index);
-            uint256 repaid = isUp
-                ? debt.min(ValueMath.toDebtUp(shares.fullMulDivUp(plan.repaidValue, setValue), index))
-                : _repaidDown(leg, plan.repaidValue, setValue);
-            uint256 extinguished = repaid;
+            (uint256 repaid, uint256 extinguished) = (0, 0);
             if (prepared.isInsolvent) {
                 extinguished = plan.extinguishedValue == setValue
                     ? debt
-                    : ValueMath.toDebtDown(shares.fullMulDiv(plan.extinguishedValue, setValue), index);
-                repaid = repaid.min(extinguished);
+                    : ValueMath.debtPartDown(shares, index, plan.extinguishedValue, setValue);
+                repaid = extinguished.min(ValueMath.debtPartUp(shares, index, plan.repaidValue, setValue));
+            } else {
+                // up over whole shares: no fewer are burnt than are due to the target
+                repaid = isUp
+                    ? debt.min(ValueMath.toDebtUp(shares.fullMulDivUp(plan.repaidValue, setValue), index))
+                    : ValueMath.debtPartDown(shares, index, plan.repaidValue, setValue);
+                extinguished = repaid;
             }
             _extinguish(prepared, leg, repaid, extinguished, debt);
             return extinguished != 0;
         }
-    }
-
-    function _repaidDown(Leg memory leg, uint256 repaidValue, uint256 setValue) private pure returns (uint256) {
-        return ValueMath.toDebtDown(leg.balance.fullMulDiv(repaidValue, setValue), leg.index);
     }
 
     /// @dev Value of what is repaid where it is rounded down, rounded down, at most the plan's.
@@ -146,7 +145,7 @@ abstract contract CloseOutUnits is Moves {
             for (uint256 i; i < legs.length; ++i) {
                 Leg memory leg = legs[i];
                 if (!leg.isDebt || !leg.isSelected) continue;
-                uint256 repaid = _repaidDown(leg, planned, setValue);
+                uint256 repaid = ValueMath.debtPartDown(leg.balance, leg.index, planned, setValue);
                 value += ValueMath.collateralValue(repaid, leg.priceWad, leg.asset.decimals());
             }
             return value.min(planned);

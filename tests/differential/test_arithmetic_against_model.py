@@ -18,6 +18,8 @@ from closeout.model import (
     RateParameters,
     Terms,
     curve_position,
+    debt_part_down,
+    debt_part_up,
     debt_shares_down,
     debt_shares_up,
     debt_units_down,
@@ -88,6 +90,11 @@ def debt(random: Random) -> Case:
     return of_any_size(random, MAX_AMOUNT), random.choice((INDEX_ONE, MAX_INDEX, random.randint(INDEX_ONE, MAX_INDEX)))
 
 
+def debt_part(random: Random) -> Case:
+    whole = 1 + of_any_size(random, 2**240)
+    return *debt(random), random.choice((whole, of_any_size(random, whole), random.randint(0, whole))), whole
+
+
 def collateral_balance(random: Random) -> Case:
     return of_any_size(random, MAX_AMOUNT), max(1, of_any_size(random, 10**30)), random.choice(DECIMALS)
 
@@ -111,6 +118,8 @@ PAIRS: dict[str, tuple[Callable[[Random], Case], Callable[..., int]]] = {
     "to_assets_down": (supply, lambda n, assets, shares: market(assets, shares).assets_down(n)),
     "to_debt_up": (debt, debt_units_up),
     "to_debt_down": (debt, debt_units_down),
+    "debt_part_up": (debt_part, debt_part_up),
+    "debt_part_down": (debt_part, debt_part_down),
     "to_debt_shares_up": (debt, debt_shares_up),
     "to_debt_shares_down": (debt, debt_shares_down),
     "collateral_value": (collateral_balance, lambda n, price, d: CollateralPosition(0, n, price, d, 0, 0).value),

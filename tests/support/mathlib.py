@@ -18,6 +18,8 @@ FUNCTIONS = (
     "health_factor",
     "to_debt_up",
     "to_debt_down",
+    "debt_part_up",
+    "debt_part_down",
     "to_debt_shares_up",
     "to_debt_shares_down",
     "to_shares_down",

@@ -92,6 +92,18 @@ def test_debt_conversions__of_any_index__round_against_the_borrower_and_never_tw
     assert maths.to_debt_shares_down(cases) == [floor(shares) for shares in exact_shares]
 
 
+def test_p19_debt_part__of_any_debt__is_the_exact_part_rounded_to_a_unit_once(maths: Maths):
+    random = Random(19)
+    cases = []
+    for _ in range(500):
+        whole = 1 + sized(random, 240)
+        index = random.choice([INDEX_ONE, MAX_INDEX, random.randrange(INDEX_ONE, MAX_INDEX)])
+        cases.append((sized(random, 112), index, random.choice([whole, random.randrange(whole + 1)]), whole))
+    exact = [Fraction(shares * index * part, 100 * INDEX_ONE * whole) for shares, index, part, whole in cases]
+    assert maths.debt_part_up(cases) == [ceil(units) for units in exact]
+    assert maths.debt_part_down(cases) == [floor(units) for units in exact]
+
+
 def test_debt_shares__for_tokens_paid__are_never_fewer_than_the_shares_that_were_to_be_burnt(maths: Maths):
     """Repaid is rounded up from a number of shares; the shares burnt for it are rounded down from that."""
     random = Random(5)
