@@ -52,6 +52,26 @@ STAGES: dict[str, tuple[Stage, ...]] = {
         LAST,
     ),
     "contracts/oracles": (Stage((ORACLES,), ("contracts/oracles/",)), LAST),
+    **{
+        f"contracts/oracles/{contract}.sol": (
+            Stage((f"{ORACLES}/test_{test}.py",), ("contracts/oracles/",)),
+            Stage((ORACLES,), ("contracts/oracles/",)),
+            LAST,
+        )
+        for contract, test in (
+            ("ChainlinkAdapter", "chainlink"),
+            ("ChainlinkReader", "chainlink"),
+            ("CrossAdapter", "models"),
+            ("DeviationAdapter", "deviation"),
+            ("Erc4626Adapter", "erc4626"),
+            ("MarkToModelAdapter", "models"),
+            ("OracleRouter", "router"),
+            ("PythAdapter", "pyth"),
+            ("PythPoster", "pyth"),
+            ("UniswapV3TwapAdapter", "uniswap"),
+            ("VolatilityOracle", "models"),
+        )
+    },
     "contracts/vault": (ON_VAULT, ON_LENDING, LAST),
     "contracts/Vault.sol": (ON_VAULT, ON_LENDING, LAST),
     "contracts/VaultExtension.sol": (ON_VAULT, ON_LENDING, LAST),
