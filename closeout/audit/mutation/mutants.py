@@ -123,8 +123,8 @@ def _changed(before: list[str], after: list[str], number: int) -> str:
 
 
 def _bare(text: str, suffix: str) -> str:
-    """The text without comments and white space: what a change of would be no change."""
+    """The text without comments, white space and what only the compiler looks at: a change of these is none."""
     without = COMMENT[suffix].sub(
         lambda match: match[0] if match[0].startswith('"') and match[0][:3] != '"""' else "", text
     )
-    return without if suffix == ".py" else re.sub(r"\s+", " ", without)
+    return without if suffix == ".py" else re.sub(r"(\s|\b(view|pure)\b)+", " ", without)
