@@ -14,14 +14,8 @@ library ChainlinkReader {
 
     /// @notice The latest answer in WAD per whole token, rounded down, and its time.
     /// @dev Never reverts. `priceWad` is 0 where there is no usable answer: the call failed or answered too little, the answer is not
-    /// positive, above 1e12 USD or rounds to nothing, or its time lies in the future.
-    function read(address feed, uint256 feedDecimals) internal view returns (uint256 priceWad, uint256 updatedAt) {
-        (priceWad, updatedAt,) = readWithin(feed, feedDecimals, 1, MAX_ANSWER);
-    }
-
-    /// @notice As `read`, and an answer outside [least, most] is not usable either: an aggregator that clamps its answers says nothing
-    /// at its bounds. Where `priceWad` is 0 the raw answer says why.
-    /// @dev Needs 0 < least and most <= MAX_ANSWER.
+    /// positive, above 1e12 USD or rounds to nothing, its time lies in the future, or it is outside [least, most]: an aggregator that
+    /// clamps its answers says nothing at its bounds. The raw answer says why. Needs 0 < least and most <= MAX_ANSWER.
     function readWithin(address feed, uint256 feedDecimals, int256 least, int256 most)
         internal
         view
