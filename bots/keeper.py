@@ -84,10 +84,10 @@ def on_block(block: Any) -> dict[str, int | Decimal]:
     return look()
 
 
-# Every close-out latches the rates of what it repaid. Its own event, CloseOut, carries arrays of structs, which Ape
+# Every close-out accrues what it repaid. Its own event, CloseOut, carries arrays of structs, which Ape
 # 0.8.51 cannot decode in a log: subscribed to, it ends the bot.
-@bot.on_(vault.RateLatched)
-def on_rate(log: Any) -> dict[str, int | Decimal]:
+@bot.on_(vault.Accrued)
+def on_accrual(log: Any) -> dict[str, int | Decimal]:
     """Principal of an asset moved: borrowed, repaid, closed out."""
     return look() | {"rate_asset": int(log.assetId), "rate_per_year": int(log.ratePerYear)}
 

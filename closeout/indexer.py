@@ -128,7 +128,6 @@ class Indexer:
             "FlashLoan": self._on_flash_loan,
             "InsolvencyNoted": self._on_insolvency_noted,
             "PenaltiesCollected": self._on_penalties_collected,
-            "RateLatched": self._on_rate_latched,
             "Repaid": self._on_repaid,
             "ReservesCollected": self._on_reserves_collected,
             "Supplied": self._on_supplied,
@@ -226,13 +225,11 @@ class Indexer:
 
     def _on_accrued(self, values: Mapping[str, Any]) -> None:
         asset_id, fee = values["assetId"], values["feeShares"]
-        self._markets[asset_id] = replace(self._market(asset_id), index=values["index"], accrued_at=self._now)
+        self._markets[asset_id] = replace(
+            self._market(asset_id), index=values["index"], rate=values["ratePerYear"], accrued_at=self._now
+        )
         self._move(asset_id, supply_shares=fee)
         self._reserves[asset_id] = self._reserves.get(asset_id, 0) + fee
-
-    def _on_rate_latched(self, values: Mapping[str, Any]) -> None:
-        asset_id = values["assetId"]
-        self._markets[asset_id] = replace(self._market(asset_id), rate=values["ratePerYear"], accrued_at=self._now)
 
     def _on_insolvency_noted(self, values: Mapping[str, Any]) -> None:
         self._noted_losses[values["account"], values["assetId"]] = values["expectedLoss"]

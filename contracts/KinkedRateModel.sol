@@ -10,6 +10,7 @@ import {WAD} from "./libraries/Units.sol";
 /// share one model with others, and as the shape of any other model.
 contract KinkedRateModel is IRateModel {
     error KinkOutOfRange(uint256 kinkWad);
+    error RateOutOfRange(uint256 ratePerYear, uint256 maximum);
 
     /// @notice Yearly rates, nine decimals.
     uint256 public immutable BASE;
@@ -19,6 +20,8 @@ contract KinkedRateModel is IRateModel {
 
     constructor(uint256 base, uint256 slope1, uint256 slope2, uint256 kinkWad) {
         if (kinkWad > WAD) revert KinkOutOfRange(kinkWad);
+        uint256 most = base + slope1 + slope2;
+        if (most > InterestMath.MAX_RATE) revert RateOutOfRange(most, InterestMath.MAX_RATE);
         (BASE, SLOPE1, SLOPE2, KINK_WAD) = (base, slope1, slope2, kinkWad);
     }
 

@@ -11,7 +11,8 @@ import {ValueMath} from "./libraries/ValueMath.sol";
 /// @title LiquidationEngine: closes out exactly what restores the target health factor
 /// @notice Pure. Follows docs/liquidation.md, sections 3 to 5, step by step; names are those of that page.
 /// @dev Sums stay below 2^184 (RAY) and 2^197 (RAY times bps), health factors and rates below 2^62: products of a value
-/// and a WAD stay in 256 bits, products of two values go through 512.
+/// and a WAD stay in 256 bits, products of two values go through 512. Unchecked on the way of every close-out, where that, and
+/// comparisons before, leave nothing to check; a denominator that could vanish is formed checked.
 contract LiquidationEngine is ILiquidationEngine {
     using FixedPointMathLib for uint256;
 
@@ -24,32 +25,34 @@ contract LiquidationEngine is ILiquidationEngine {
 
     /// @inheritdoc ILiquidationEngine
     function plan(Snapshot calldata account, Terms calldata terms) external pure returns (Plan memory) {
-        uint256 health = ValueMath.healthFactor(account.weightedCollateral, account.debtValue);
-        bool isDeleverage = terms.fixedPenaltyWad != 0;
-        if (health >= (isDeleverage ? terms.targetHealthFactorWad : WAD)) revert AccountHealthy(health);
+        unchecked {
+            uint256 health = ValueMath.healthFactor(account.weightedCollateral, account.debtValue);
+            bool isDeleverage = terms.fixedPenaltyWad != 0;
+            if (health >= (isDeleverage ? terms.targetHealthFactorWad : WAD)) revert AccountHealthy(health);
 
-        if (account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad)) {
-            return terms.isCovered ? _planInDoubt(account, terms) : _planTerminal(account, terms);
-        }
+            if (account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad)) {
+                return terms.isCovered ? _planInDoubt(account, terms) : _planTerminal(account, terms);
+            }
 
-        uint256 fraction = isDeleverage
-            ? 0
-            : PenaltyCurve.bonusFraction(
-                health, terms.minBonusFractionWad, terms.healthForMaxBonusWad, terms.steepnessWad
+            uint256 fraction = isDeleverage
+                ? 0
+                : PenaltyCurve.bonusFraction(
+                    health, terms.minBonusFractionWad, terms.healthForMaxBonusWad, terms.steepnessWad
+                );
+            Incentive memory whole = _incentive(
+                account, _rate(account.pricedBonusWeightedCollateral, account.pricedCollateralValue, fraction, terms)
             );
-        Incentive memory whole = _incentive(
-            account, _rate(account.pricedBonusWeightedCollateral, account.pricedCollateralValue, fraction, terms)
-        );
-        Regime regime = whole.q == WAD ? Regime.Restorative : Regime.Capped;
-        Incentive memory incentive = whole;
-        // collateral without value is in no set: what has all the value is the whole
-        bool isWhole = account.setCollateralValue == account.pricedCollateralValue;
-        if (!isWhole) incentive = _incentiveOfSet(account, terms, fraction, whole);
-        bool isAllPriced = account.pricedCollateralValue == account.collateralValue;
-        if (!isAllPriced) _keepHealth(account, health, incentive, terms.bonusFloorWad);
-        if (!isWhole || !isAllPriced) _requireAdmitted(account, terms, health, whole, incentive, isWhole);
+            Regime regime = whole.q == WAD ? Regime.Restorative : Regime.Capped;
+            Incentive memory incentive = whole;
+            // collateral without value is in no set: what has all the value is the whole
+            bool isWhole = account.setCollateralValue == account.pricedCollateralValue;
+            if (!isWhole) incentive = _incentiveOfSet(account, terms, fraction, whole);
+            bool isAllPriced = account.pricedCollateralValue == account.collateralValue;
+            if (!isAllPriced) _keepHealth(account, health, incentive, terms.bonusFloorWad);
+            if (!isWhole || !isAllPriced) _requireAdmitted(account, terms, health, whole, incentive, isWhole);
 
-        return _planSolvent(account, terms, regime, incentive);
+            return _planSolvent(account, terms, regime, incentive.p, incentive.q, incentive.beta);
+        }
     }
 
     // ------------------------------------------------------------------------------------------------- penalty rate
@@ -60,15 +63,19 @@ contract LiquidationEngine is ILiquidationEngine {
         pure
         returns (uint256)
     {
-        if (terms.fixedPenaltyWad != 0) return terms.fixedPenaltyWad;
-        return FixedPointMathLib.max(terms.bonusFloorWad, bonusWeighted.fullMulDiv(fraction, value * BPS));
+        unchecked {
+            if (terms.fixedPenaltyWad != 0) return terms.fixedPenaltyWad;
+            return FixedPointMathLib.max(terms.bonusFloorWad, bonusWeighted.fullMulDiv(fraction, value * BPS));
+        }
     }
 
     /// @dev `beta = min(b, C / B - 1)`, as a fraction: exact also where the cap binds.
-    function _incentive(Snapshot calldata account, uint256 rate) private pure returns (Incentive memory) {
-        (uint256 c, uint256 b) = (account.collateralValue, account.debtValue);
-        if (c * WAD > b * (WAD + rate)) return Incentive({p: WAD + rate, q: WAD, beta: rate});
-        return Incentive({p: c, q: b, beta: c * WAD / b - WAD});
+    function _incentive(Snapshot calldata account, uint256 rate) private pure returns (Incentive memory result) {
+        unchecked {
+            (uint256 c, uint256 b) = (account.collateralValue, account.debtValue);
+            if (c * WAD > b * (WAD + rate)) (result.p, result.q, result.beta) = (WAD + rate, WAD, rate);
+            else (result.p, result.q, result.beta) = (c, b, c * WAD / b - WAD);
+        }
     }
 
     /// @dev A smaller set costs no more than the whole account would.
@@ -136,33 +143,35 @@ contract LiquidationEngine is ILiquidationEngine {
         Snapshot calldata account,
         Terms calldata terms,
         Regime regime,
-        Incentive memory incentive
+        uint256 p,
+        uint256 q,
+        uint256 beta
     ) private pure returns (Plan memory result) {
-        (uint256 p, uint256 q) = (incentive.p, incentive.q);
-        (uint256 debt, uint256 minDebt) = (account.debtValue, terms.minDebtValue);
-        (uint256 repaid, uint256 seized) = _most(account, terms, p, q);
-        if (debt >= minDebt && _isDust(debt - repaid, minDebt)) {
-            bool canEnd = account.setDebtValue == debt && account.setCollateralValue.fullMulDiv(q, p) >= debt;
-            repaid = canEnd ? debt : debt - minDebt;
-            if (repaid == 0) revert NothingToClose();
-            seized = repaid.fullMulDiv(p, q);
-        }
+        unchecked {
+            (uint256 debt, uint256 minDebt) = (account.debtValue, terms.minDebtValue);
+            (uint256 repaid, uint256 seized) = _most(account, terms, p, q);
+            if (debt >= minDebt && _isDust(debt - repaid, minDebt)) {
+                bool canEnd = account.setDebtValue == debt && account.setCollateralValue.fullMulDiv(q, p) >= debt;
+                repaid = canEnd ? debt : debt - minDebt;
+                if (repaid == 0) revert NothingToClose();
+                seized = repaid.fullMulDiv(p, q);
+            }
 
-        if (terms.fillWad < WAD) {
-            repaid = repaid.fullMulDivUp(terms.fillWad, WAD);
-            seized = seized.fullMulDiv(terms.fillWad, WAD);
-        }
-        bool isCut = regime == Regime.Restorative && seized > terms.maxSeizedValue;
-        if (isCut) (repaid, seized) = (terms.maxSeizedValue.fullMulDivUp(q, p), terms.maxSeizedValue);
+            if (terms.fillWad < WAD) {
+                repaid = repaid.fullMulDivUp(terms.fillWad, WAD);
+                seized = seized.fullMulDiv(terms.fillWad, WAD);
+            }
+            bool isCut = regime == Regime.Restorative && seized > terms.maxSeizedValue;
+            if (isCut) (repaid, seized) = (terms.maxSeizedValue.fullMulDivUp(q, p), terms.maxSeizedValue);
 
-        if (debt >= minDebt && _isDust(debt - repaid, minDebt)) {
-            if (!isCut) revert FillLeavesDust(debt - repaid, minDebt);
-            repaid = debt - minDebt;
-            seized = repaid.fullMulDiv(p, q);
+            if (debt >= minDebt && _isDust(debt - repaid, minDebt)) {
+                if (!isCut) revert FillLeavesDust(debt - repaid, minDebt);
+                repaid = debt - minDebt;
+                seized = repaid.fullMulDiv(p, q);
+            }
+            (result.regime, result.penaltyRateWad) = (regime, beta);
+            (result.repaidValue, result.seizedValue, result.extinguishedValue) = (repaid, seized, repaid);
         }
-        result.regime = regime;
-        result.penaltyRateWad = incentive.beta;
-        (result.repaidValue, result.seizedValue, result.extinguishedValue) = (repaid, seized, repaid);
     }
 
     /// @dev What restores the target, or the most that balances allow: repaid up, seized down.
@@ -174,9 +183,9 @@ contract LiquidationEngine is ILiquidationEngine {
         (uint256 setCollateral, uint256 setDebt) = (account.setCollateralValue, account.setDebtValue);
         // a debt below the least is closed out as far as balances allow
         bool isToTarget = account.debtValue >= terms.minDebtValue;
-        uint256 raised;
-        uint256 lost;
-        if (isToTarget) (repaid, raised, lost) = _toTarget(account, terms.targetHealthFactorWad, p, q);
+        uint256 missing;
+        uint256 denominator;
+        if (isToTarget) (repaid, missing, denominator) = _toTarget(account, terms.targetHealthFactorWad, p, q);
         uint256 room = setCollateral.fullMulDiv(q, p);
         if (room >= setDebt) {
             if (!isToTarget || repaid >= setDebt) return (setDebt, setDebt.fullMulDiv(p, q));
@@ -184,25 +193,24 @@ contract LiquidationEngine is ILiquidationEngine {
             if (mulmod(setCollateral, q, p) != 0) ++room;
             if (!isToTarget || repaid >= room) return (room, setCollateral);
         }
-        seized = setCollateral.fullMulDiv(_missing(account, terms.targetHealthFactorWad), raised - lost).fullMulDiv(p, q);
+        seized = setCollateral.fullMulDiv(missing, denominator).fullMulDiv(p, q);
     }
 
-    /// @dev `R*`, rounded up; and `h* C_S` with what `W_S` loses to the penalty, rounded down: their difference is the denominator.
+    /// @dev `R*`, rounded up; and `N`, exact, with the denominator rounded up: what the penalty takes of `h* C_S` rounded down.
     function _toTarget(Snapshot calldata account, uint256 target, uint256 p, uint256 q)
         private
         pure
-        returns (uint256 repaid, uint256 raised, uint256 lost)
+        returns (uint256 repaid, uint256 missing, uint256 denominator)
     {
-        uint256 weighted = account.setWeightedCollateral * WAD_PER_BPS;
-        raised = target * account.setCollateralValue;
-        lost = weighted.fullMulDiv(p, q);
-        uint256 lostUp = mulmod(weighted, p, q) == 0 ? lost : lost + 1;
-        repaid = account.setCollateralValue.fullMulDivUp(_missing(account, target), raised - lostUp);
-    }
-
-    /// @dev `N`, exact: the health factor is below the target.
-    function _missing(Snapshot calldata account, uint256 target) private pure returns (uint256) {
-        return target * account.debtValue - account.weightedCollateral * WAD_PER_BPS;
+        uint256 weighted;
+        unchecked {
+            // the health factor is below the target
+            missing = target * account.debtValue - account.weightedCollateral * WAD_PER_BPS;
+            weighted = account.setWeightedCollateral * WAD_PER_BPS;
+        }
+        denominator = target * account.setCollateralValue - weighted.fullMulDiv(p, q);
+        uint256 denominatorDown = mulmod(weighted, p, q) == 0 ? denominator : denominator - 1;
+        repaid = account.setCollateralValue.fullMulDivUp(missing, denominatorDown);
     }
 
     function _planTerminal(Snapshot calldata account, Terms calldata terms) private pure returns (Plan memory result) {

@@ -57,8 +57,8 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
         Configuration.Asset memory asset;
         (bool isNew, bool isRescue) = _addCollateral(asset, account, assetId, amount);
         if (isNew) _requireMinimumDebt(account);
-        _pull(asset.token(), msg.sender, amount);
-        if (!isRescue) _requireCollateralCap(assetId, asset);
+        uint256 balance = _pull(asset.token(), msg.sender, amount);
+        if (!isRescue) _requireCollateralCap(assetId, asset, balance);
     }
 
     /// @inheritdoc IVaultCore
@@ -71,10 +71,9 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
         bool owes;
         (withdrawn, owes) = _removeCollateral(account, assetId, amount, to);
         if (owes) {
-            (, Appraisal memory appraisal) = _look(account);
-            _requireInitialMargin(appraisal);
+            _requireInitialMargin(_look(account)[0]);
         }
-        SafeTransferLib.safeTransfer(_assetAt(_table, assetId).token(), to, withdrawn);
+        SafeTransferLib.safeTransfer(_tokenOf(assetId), to, withdrawn);
     }
 
     /// @inheritdoc IVaultCore
@@ -111,8 +110,9 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
 
     /// @return encoded the result: encoded once, for the log and for the caller
     function _closeOut(CloseOutRequest calldata request, bytes calldata data) private returns (bytes memory encoded) {
-        Prepared memory prepared = _prepare(request);
-        CloseOutResult memory result = _resultOf(prepared);
+        Prepared memory prepared = _prepare(request)[0];
+        CloseOutResult memory result = prepared.result;
+        _conclude(prepared);
         if (prepared.isCallOnly) {
             _putOnCall(request.account, prepared.appraisal.header, prepared.healthBefore);
             return abi.encode(result);
@@ -127,7 +127,7 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
         }
         _sendCollateral(prepared, request);
         if (data.length != 0) ICloseOutCallback(msg.sender).onCloseOut(result, data);
-        _pullRepayments(prepared, request);
+        _pullRepayments(prepared);
     }
 
     /// @inheritdoc IVaultCore
@@ -137,8 +137,9 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
         whenSettled
         returns (CloseOutResult memory result)
     {
-        Prepared memory prepared = _prepare(request);
-        result = _resultOf(prepared);
+        Prepared memory prepared = _prepare(request)[0];
+        _conclude(prepared);
+        result = prepared.result;
         if (!prepared.isCallOnly) _requireLimits(request, result);
     }
 
@@ -155,7 +156,7 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
             uint256 healthFactorWad
         )
     {
-        (, Appraisal memory appraisal) = _look(account);
+        Appraisal memory appraisal = _look(account)[0];
         return (
             appraisal.decidingCollateral / RAY_PER_WAD,
             _borrowingPower(appraisal) / (BPS * RAY_PER_WAD),
@@ -167,9 +168,10 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
 
     /// @inheritdoc IVaultCore
     function writeOff(AccountId account) external nonReentrant {
-        Prepared memory prepared;
-        (prepared.context, prepared.appraisal) = _look(account);
-        Configuration.Protocol memory protocol = prepared.context.protocol;
+        Prepared memory prepared = _newPrepared()[0];
+        prepared.appraisal = _look(account)[0];
+        Configuration.Protocol memory protocol = prepared.appraisal.context.protocol;
+        prepared.protocol = protocol;
         (uint256 collateral, uint256 debt) = (prepared.appraisal.decidingCollateral, prepared.appraisal.decidingDebt);
         if (!_isShort(protocol, collateral, debt)) {
             revert AccountNotInsolvent(collateral / RAY_PER_WAD, FixedPointMathLib.divUp(debt, RAY_PER_WAD));
@@ -177,8 +179,8 @@ contract Vault is IVaultCore, CloseOutBooking, Multicallable {
         uint256 dust = protocol.dustValueWad();
         if (collateral != 0 && collateral >= dust * RAY_PER_WAD) revert CollateralNotDust(collateral / RAY_PER_WAD, dust);
         _writeOffRest(prepared);
-        CloseOutResult memory result = _resultOf(prepared);
+        _conclude(prepared);
         _book(account, prepared, NOTHING, NOTHING);
-        emit WrittenOff(account, result.seized, result.repaid);
+        emit WrittenOff(account, prepared.result.seized, prepared.result.repaid);
     }
 }

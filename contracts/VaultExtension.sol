@@ -53,8 +53,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     function marginCall(AccountId account) external nonReentrant {
-        (Context memory context, Appraisal memory appraisal) = _look(account);
-        Configuration.Protocol memory protocol = context.protocol;
+        Appraisal memory appraisal = _look(account)[0];
+        Configuration.Protocol memory protocol = appraisal.context.protocol;
         uint256 health = _healthOf(appraisal);
         if (health >= protocol.marginCallHealthFactorWad() || _isOnCall(protocol, appraisal.header)) {
             revert MarginCallRefused(health, protocol.marginCallHealthFactorWad());
@@ -64,8 +64,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     function clearMarginCall(AccountId account) external nonReentrant {
-        (Context memory context, Appraisal memory appraisal) = _look(account);
-        Configuration.Protocol memory protocol = context.protocol;
+        Appraisal memory appraisal = _look(account)[0];
+        Configuration.Protocol memory protocol = appraisal.context.protocol;
         if (appraisal.header.calledAt() == 0) revert NotOnCall(account);
         uint256 health = _healthOf(appraisal);
         if (health < protocol.marginCallHealthFactorWad()) {
@@ -93,16 +93,20 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
 
     /// @inheritdoc IVaultExtension
     function noteInsolvency(AccountId account) external nonReentrant {
-        (Context memory context, Appraisal memory appraisal) = _look(account);
-        uint256 factor = WAD + context.protocol.bonusFloorWad();
+        Appraisal memory appraisal = _look(account)[0];
+        uint256 factor = WAD + appraisal.context.protocol.bonusFloorWad();
         (uint256 collateral, uint256 debt) = (appraisal.decidingCollateral, appraisal.decidingDebt);
         uint256 noting;
         bool isAnything = collateral * WAD < debt * factor;
         if (isAnything) {
             // what a whole close-out would leave: docs/liquidation.md, sections 5 and 6, "Terminal"
             uint256 repaid = debt.min(collateral.fullMulDivUp(WAD, factor));
-            for (uint256 i; i < appraisal.legs.length; ++i) {
-                Leg memory leg = appraisal.legs[i];
+            Leg memory next = appraisal.first;
+            for (uint256 i = appraisal.legCount; i != 0; --i) {
+                Leg memory leg = next;
+                assembly ("memory-safe") {
+                    next := add(leg, LEG_BYTES)
+                }
                 if (!leg.isDebt) continue;
                 uint256 owed = ValueMath.toDebtUp(leg.balance, leg.index);
                 uint256 paid = ValueMath.debtPartUp(leg.balance, leg.index, repaid, debt);
@@ -179,8 +183,8 @@ contract VaultExtension is IVaultExtension, Moves, EIP712 {
             (uint256 assetId, uint256 amount) = (moves.deposits[i].assetId, moves.deposits[i].amount);
             bool isRescue;
             (, isRescue) = _addCollateral(asset, account, assetId, amount);
-            _pull(asset.token(), msg.sender, amount);
-            if (!isRescue) _requireCollateralCap(assetId, asset);
+            uint256 balance = _pull(asset.token(), msg.sender, amount);
+            if (!isRescue) _requireCollateralCap(assetId, asset, balance);
         }
         for (uint256 i; i < moves.repayments.length; ++i) {
             (uint256 assetId, uint256 amount) = (moves.repayments[i].assetId, moves.repayments[i].amount);

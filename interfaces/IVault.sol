@@ -93,10 +93,10 @@ interface IVaultEvents {
     event Repaid(
         AccountId indexed account, uint256 indexed assetId, address indexed from, uint256 amount, uint256 shares
     );
-    /// @param index debt index, 17 decimals. @param feeShares supply shares that are the treasury's, see ReservesCollected.
-    event Accrued(uint256 indexed assetId, uint256 index, uint256 interest, uint256 feeShares);
-    /// @param ratePerYear nine decimals.
-    event RateLatched(uint256 indexed assetId, uint256 ratePerYear);
+    /// @notice Interest accrued, or the rate changed, or both: what an asset's market stands at after an action.
+    /// @param index debt index, 17 decimals. @param ratePerYear latched for the time to come, nine decimals.
+    /// @param feeShares supply shares that are the treasury's, see ReservesCollected.
+    event Accrued(uint256 indexed assetId, uint256 index, uint256 ratePerYear, uint256 interest, uint256 feeShares);
     event CloseOut(AccountId indexed account, address indexed liquidator, CloseOutResult result);
     /// @notice Debt that nobody will repay: `covered` by the insurance fund, the rest by the lenders, pro rata.
     event BadDebt(AccountId indexed account, uint256 indexed assetId, uint256 amount, uint256 covered);

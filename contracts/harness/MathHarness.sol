@@ -42,8 +42,8 @@ contract MathHarness {
         if (what == Of.Grow) return InterestMath.grow(a[0], a[1], a[2]);
         if (what == Of.KinkedRate) return InterestMath.kinkedRate(a[0], a[1], a[2], a[3], a[4]);
         if (what == Of.BonusFraction) return PenaltyCurve.bonusFraction(a[0], a[1], a[2], a[3]);
-        if (what == Of.CollateralValue) return ValueMath.collateralValue(a[0], a[1], a[2]);
-        if (what == Of.DebtValue) return ValueMath.debtValue(a[0], a[1], a[2], a[3]);
+        if (what == Of.CollateralValue) return ValueMath.collateralValue(a[0], a[1], 10 ** a[2]);
+        if (what == Of.DebtValue) return ValueMath.debtValue(a[0], a[1], a[2], 10 ** a[3]);
         if (what == Of.HealthFactor) return ValueMath.healthFactor(a[0], a[1]);
         if (what == Of.ToDebtUp) return ValueMath.toDebtUp(a[0], a[1]);
         if (what == Of.ToDebtDown) return ValueMath.toDebtDown(a[0], a[1]);

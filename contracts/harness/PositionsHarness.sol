@@ -65,7 +65,11 @@ contract PositionsHarness {
         } else if (step.kind == Kind.Set) {
             _account.setBalanceAt(step.place, step.balance);
         } else if (step.kind == Kind.Store) {
-            _account.header = _account.store(header, step.balances);
+            (uint256 list, uint256 pair) = (0, 0);
+            for (uint256 i; i < step.balances.length; ++i) {
+                (list, pair) = _account.keep(list, pair, header.entryAt(i), step.balances[i]);
+            }
+            _account.header = _account.finish(header, list, pair);
         } else if (step.kind == Kind.Call) {
             _account.header = header.withCalledAt(step.balance);
         } else {

@@ -54,7 +54,7 @@ library CloseOutBounds {
             // No more than needed: H' <= maxTarget. Only where even leaving `minDebtValue` stays within it may all be repaid.
             if (account.debtValue < terms.minDebtValue) return;
             uint256 counted = repaid.min(account.debtValue - terms.minDebtValue);
-            uint256 lostForCounted = repaid == 0 ? 0 : lost.fullMulDiv(counted, repaid);
+            uint256 lostForCounted = counted == repaid ? lost : lost.fullMulDiv(counted, repaid);
             uint256 left = (account.weightedCollateral - lostForCounted) * WAD_PER_BPS;
             uint256 mostLeft = maxTarget * (account.debtValue - counted + SLACK);
             if (left > mostLeft) revert IVaultEvents.PlanAboveMaxTarget(left, mostLeft);

@@ -90,6 +90,15 @@ library Configuration {
         }
     }
 
+    /// @notice The token of one asset alone; 0 where it is not listed.
+    function tokenOf(address table, uint256 assetId) internal view returns (address token_) {
+        assembly ("memory-safe") {
+            extcodecopy(table, 0, add(1, mul(32, add(PROTOCOL_WORDS, mul(assetId, ASSET_WORDS)))), 32)
+            // the lower 160 bits of the first word
+            token_ := shr(96, shl(96, mload(0)))
+        }
+    }
+
     // ---------------------------------------------------------------------------------------------------- protocol
 
     function engine(Protocol memory words) internal pure returns (address) {

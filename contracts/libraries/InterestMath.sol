@@ -24,14 +24,17 @@ library InterestMath {
     }
 
     /// @notice Two slopes that meet at `kinkWad`; rounded down, at most `MAX_RATE`.
+    /// @dev Unchecked: utilisation and kink are at most 1, base and slopes 32 bits.
     function kinkedRate(uint256 utilisationWad, uint256 base, uint256 slope1, uint256 slope2, uint256 kinkWad)
         internal
         pure
         returns (uint256 ratePerYear)
     {
-        ratePerYear = utilisationWad <= kinkWad
-            ? base + (kinkWad == 0 ? 0 : slope1 * utilisationWad / kinkWad)
-            : base + slope1 + slope2 * (utilisationWad - kinkWad) / (WAD - kinkWad);
-        return FixedPointMathLib.min(ratePerYear, MAX_RATE);
+        unchecked {
+            ratePerYear = utilisationWad <= kinkWad
+                ? base + (kinkWad == 0 ? 0 : slope1 * utilisationWad / kinkWad)
+                : base + slope1 + slope2 * (utilisationWad - kinkWad) / (WAD - kinkWad);
+            return FixedPointMathLib.min(ratePerYear, MAX_RATE);
+        }
     }
 }

@@ -35,7 +35,9 @@ library Positions {
 
     /// @return entry asset id, with `DEBT_SIDE` set where it is a debt
     function entryAt(uint256 header, uint256 index) internal pure returns (uint256 entry) {
-        return uint8(header >> (index * 8));
+        unchecked {
+            return uint8(header >> (index * 8));
+        }
     }
 
     function calledAt(uint256 header) internal pure returns (uint256) {
@@ -104,9 +106,23 @@ library Positions {
 
     // ---------------------------------------------------------------------------------------------------- balances
 
+    /// @notice The slot of two balances, the earlier one in the lower half.
+    /// @dev Without the bounds of the array: `index` is half a place.
+    function pairAt(Account storage account, uint256 index) internal view returns (uint256 pair) {
+        assembly ("memory-safe") {
+            pair := sload(add(add(account.slot, 1), index))
+        }
+    }
+
+    function setPairAt(Account storage account, uint256 index, uint256 pair) internal {
+        assembly ("memory-safe") {
+            sstore(add(add(account.slot, 1), index), pair)
+        }
+    }
+
     function balanceAt(Account storage account, uint256 index) internal view returns (uint256) {
         unchecked {
-            uint256 pair = account.balances[index / 2];
+            uint256 pair = pairAt(account, index / 2);
             return index & 1 == 0 ? uint128(pair) : pair >> 128;
         }
     }
@@ -114,16 +130,24 @@ library Positions {
     /// @dev `balance` < 2^128: callers bound amounts and shares by 112 bits.
     function setBalanceAt(Account storage account, uint256 index, uint256 balance) internal {
         unchecked {
-            uint256 pair = account.balances[index / 2];
-            account.balances[index / 2] =
-                index & 1 == 0 ? (pair >> 128 << 128) | balance : uint128(pair) | (balance << 128);
+            uint256 pair = pairAt(account, index / 2);
+            setPairAt(
+                account, index / 2, index & 1 == 0 ? (pair >> 128 << 128) | balance : uint128(pair) | (balance << 128)
+            );
         }
     }
 
     /// @dev The sum stays below 2^128, see `setBalanceAt`: it does not reach the other half.
     function raiseBalanceAt(Account storage account, uint256 index, uint256 amount) internal {
         unchecked {
-            account.balances[index / 2] += amount << (index & 1) * 128;
+            setPairAt(account, index / 2, pairAt(account, index / 2) + (amount << (index & 1) * 128));
+        }
+    }
+
+    /// @dev `amount` is at most the balance.
+    function lowerBalanceAt(Account storage account, uint256 index, uint256 amount) internal {
+        unchecked {
+            setPairAt(account, index / 2, pairAt(account, index / 2) - (amount << (index & 1) * 128));
         }
     }
 
@@ -141,29 +165,33 @@ library Positions {
         }
     }
 
-    /// @notice Writes all balances back, leaving out those that are 0 together with their entries.
-    /// @return the header with the new list, to be stored by the caller
-    function store(Account storage account, uint256 header, uint256[] memory balances) internal returns (uint256) {
+    /// @notice A list is written anew, one entry after the other in their old order: those with a balance of 0 are left out.
+    /// @param list what is kept so far: entries and their number, as in a header; 0 to begin with
+    /// @param pair the balance that waits for its neighbour in the slot
+    /// @return list and pair for the next entry, or for `finish`
+    function keep(Account storage account, uint256 list, uint256 pair, uint256 entry, uint256 balance)
+        internal
+        returns (uint256, uint256)
+    {
         unchecked {
-            uint256 entries = balances.length;
-            uint256 list;
-            uint256 kept;
-            uint256 pair;
-            for (uint256 i; i < entries; ++i) {
-                if (balances[i] == 0) continue;
-                list |= entryAt(header, i) << (kept * 8);
-                if (kept & 1 == 0) {
-                    pair = balances[i];
-                } else {
-                    account.balances[kept / 2] = pair | (balances[i] << 128);
-                }
-                ++kept;
+            if (balance == 0) return (list, pair);
+            uint256 kept = count(list);
+            if (kept & 1 == 0) pair = balance;
+            else setPairAt(account, kept / 2, pair | (balance << 128));
+            return (append(list, entry), pair);
+        }
+    }
+
+    /// @notice Writes what `keep` left, and clears the slots behind it.
+    /// @return the header with the new list, to be stored by the caller
+    function finish(Account storage account, uint256 header, uint256 list, uint256 pair) internal returns (uint256) {
+        unchecked {
+            uint256 kept = count(list);
+            if (kept & 1 != 0) setPairAt(account, kept / 2, pair);
+            for (uint256 i = (kept + 1) / 2; i < (count(header) + 1) / 2; ++i) {
+                setPairAt(account, i, 0);
             }
-            if (kept & 1 != 0) account.balances[kept / 2] = pair;
-            for (uint256 i = (kept + 1) / 2; i < (entries + 1) / 2; ++i) {
-                account.balances[i] = 0;
-            }
-            return (header & ~LIST_MASK) | list | (kept << COUNT_SHIFT);
+            return (header & ~LIST_MASK) | list;
         }
     }
 }

@@ -11,28 +11,35 @@ import {RAY_PER_WAD, SHARE_SCALE, WAD_PER_BPS} from "./Units.sol";
 library ValueMath {
     using FixedPointMathLib for uint256;
 
+    /// @dev Takes debt shares, index and a WAD price to a RAY value.
+    uint256 private constant SHARE_SCALE_PER_RAY = SHARE_SCALE / RAY_PER_WAD;
+
     /// @notice Value of a collateral balance, rounded down.
     /// @dev `amount` < 2^112, `priceWad` <= 1e30: the product stays below 2^243.
-    function collateralValue(uint256 amount, uint256 priceWad, uint256 decimals) internal pure returns (uint256) {
+    /// @param unit token units of a whole token, above 0
+    function collateralValue(uint256 amount, uint256 priceWad, uint256 unit) internal pure returns (uint256) {
         unchecked {
-            return amount * RAY_PER_WAD * priceWad / 10 ** decimals;
+            return (amount * RAY_PER_WAD * priceWad).rawDiv(unit);
         }
     }
 
     /// @notice Value of a debt, from its shares, rounded up.
-    function debtValue(uint256 shares, uint256 index, uint256 priceWad, uint256 decimals)
+    /// @param unit token units of a whole token, above 0
+    function debtValue(uint256 shares, uint256 index, uint256 priceWad, uint256 unit)
         internal
         pure
         returns (uint256)
     {
-        // 10^(decimals + 10) = SHARE_SCALE * 10^decimals / RAY_PER_WAD
-        return (shares * index).fullMulDivUp(priceWad, 10 ** (decimals + 10));
+        uint256 scaled = shares * index;
+        unchecked {
+            return scaled.fullMulDivUp(priceWad, unit * SHARE_SCALE_PER_RAY);
+        }
     }
 
     /// @notice Health factor, rounded down; without debt the largest uint256.
     function healthFactor(uint256 weighted, uint256 debt) internal pure returns (uint256) {
         unchecked {
-            return debt == 0 ? type(uint256).max : weighted * WAD_PER_BPS / debt;
+            return debt == 0 ? type(uint256).max : (weighted * WAD_PER_BPS).rawDiv(debt);
         }
     }
 
@@ -73,9 +80,10 @@ library ValueMath {
     }
 
     /// @notice Debt shares for token units repaid, rounded down.
+    /// @param index at least 1, as of every listed asset
     function toDebtSharesDown(uint256 assets, uint256 index) internal pure returns (uint256) {
         unchecked {
-            return assets * SHARE_SCALE / index;
+            return (assets * SHARE_SCALE).rawDiv(index);
         }
     }
 }

@@ -59,7 +59,7 @@ library AccountLines {
             Configuration.Asset memory asset = Configuration.asset(table, sums.collateralIds[i]);
             (line.assetId, line.token) = (sums.collateralIds[i], asset.token());
             (line.amount, line.price) = (sums.collateralAmounts[i], prices[i]);
-            line.value = ValueMath.collateralValue(line.amount, line.price.decidingWad, asset.decimals()) / RAY_PER_WAD;
+            line.value = ValueMath.collateralValue(line.amount, line.price.decidingWad, 10 ** asset.decimals()) / RAY_PER_WAD;
             line.liquidationThresholdBps = asset.thresholdBps(block.timestamp);
         }
     }
@@ -81,7 +81,7 @@ library AccountLines {
 
     function _weighted(address table, CollateralView memory line) private view returns (uint256) {
         uint256 decimals = Configuration.asset(table, line.assetId).decimals();
-        return ValueMath.collateralValue(line.amount, line.price.decidingWad, decimals) * line.liquidationThresholdBps;
+        return ValueMath.collateralValue(line.amount, line.price.decidingWad, 10 ** decimals) * line.liquidationThresholdBps;
     }
 
     /// @dev The least price at which `t * value + the others' weighted values >= debt`.

@@ -24,12 +24,20 @@ abstract contract Accounts is Prices {
     /// @dev A target health factor above this no engine may aim at: a close-out takes only what is needed.
     uint256 public immutable MAX_TARGET_HEALTH_FACTOR_WAD;
 
-    uint256 private constant LEG_WORDS = 15;
+    /// @dev Where in memory, in bytes from its beginning, what an appraisal points to stands; a free word is before the sums.
+    uint256 private constant TO_CONTEXT = 0x140;
+    uint256 private constant TO_SUMS = 0x1c0;
+    uint256 private constant BEHIND_SUMS = 0x300;
+    uint256 private constant PROTOCOL_BYTES = 0x180;
+    /// @dev The same of a leg, and its bytes with all that.
+    uint256 private constant TO_MOVED = 0x220;
+    uint256 private constant TO_ASSET = 0x2a0;
+    uint256 internal constant LEG_BYTES = 0x380;
 
     /// @dev No assets: what an appraisal that is no close-out's selects.
     AssetSet internal constant NOTHING = AssetSet.wrap(0);
 
-    /// @dev One collateral or debt of an account, priced, in LEG_WORDS words. The last four are a close-out's, of legs that it moves.
+    /// @dev One collateral or debt of an account, priced. The last five are a close-out's, of legs that it moves.
     struct Leg {
         uint256 assetId;
         bool isDebt;
@@ -47,19 +55,27 @@ abstract contract Accounts is Prices {
         uint256 index;
         /// Of a collateral, now.
         uint256 thresholdBps;
+        /// Token units of a whole token.
+        uint256 unit;
         Configuration.Asset asset;
-        /// What a close-out takes of a collateral; pays of a debt; the debt shares that end.
+        /// What a close-out takes of a collateral, and pays of a debt: one place in memory, since a leg is one or the other.
         SeizedLeg seized;
         RepaidLeg repaid;
+        /// Debt shares that end.
         uint256 sharesBurnt;
+        /// Token units that are sent to the liquidator, or pulled from him.
+        uint256 toMove;
         /// Of a collateral with a size bucket: value taken out of it and not refilled by now, WAD.
         uint256 bucketUsedWad;
     }
 
     /// @dev A whole account, each balance loaded and each price read once. Values RAY, weighted ones RAY times bps.
     struct Appraisal {
+        Context context;
         uint256 header;
-        Leg[] legs;
+        /// The legs stand one after the other, LEG_BYTES apart, in the order of the account's list.
+        Leg first;
+        uint256 legCount;
         /// What is selected at exchange prices, the rest at deciding prices.
         Snapshot sums;
         /// All at deciding prices.
@@ -68,44 +84,53 @@ abstract contract Accounts is Prices {
         uint256 decidingDebt;
         /// A selected price is degraded.
         bool isThrottled;
+        /// The first asset whose price is not fresh, plus one; 0: all are.
+        uint256 inDoubt;
     }
 
     constructor(address authority, uint256 maxTargetHealthFactorWad) AccessManaged(authority) {
         MAX_TARGET_HEALTH_FACTOR_WAD = maxTargetHealthFactorWad;
     }
 
-    /// @dev An account as it stands, and what is in force.
-    function _look(AccountId account) internal view returns (Context memory context, Appraisal memory appraisal) {
-        _loadContext(context);
-        _appraise(context, appraisal, account, NOTHING, NOTHING);
+    /// @dev An account as it stands, nothing selected.
+    function _look(AccountId account) internal view returns (Appraisal[] memory one) {
+        return _appraise(account, NOTHING, NOTHING, 0);
     }
 
-    /// @dev Loads an account, every balance once, every price once, and sums it up: docs/liquidation.md, section 2.
-    /// @param appraisal empty, to be filled
-    function _appraise(
-        Context memory context,
-        Appraisal memory appraisal,
-        AccountId account,
-        AssetSet collaterals,
-        AssetSet debts
-    ) internal view {
+    /// @dev Loads what is in force and an account, every balance once, every price once, and sums it up: docs/liquidation.md, section 2.
+    /// @param room bytes of memory that are kept behind the sums, zero
+    /// @return one an array of one: a struct that a function returns is zeroed field by field first, with all that it points to
+    function _appraise(AccountId account, AssetSet collaterals, AssetSet debts, uint256 room)
+        internal
+        view
+        returns (Appraisal[] memory one)
+    {
         unchecked {
+            one = _newAppraisal(room);
+            Appraisal memory appraisal = one[0];
+            Context memory context = appraisal.context;
+            _loadContext(context);
             Positions.Account storage stored = _accounts[account];
             uint256 header = stored.header;
             uint256 entries = header.count();
-            Leg[] memory legs = _newLegs(entries);
+            (appraisal.header, appraisal.legCount) = (header, entries);
+            _newLegs(appraisal, entries);
             Snapshot memory sums = appraisal.sums;
-            (appraisal.header, appraisal.legs) = (header, legs);
             uint256 pair;
+            Leg memory next = appraisal.first;
             for (uint256 i; i < entries; ++i) {
-                Leg memory leg = legs[i];
+                Leg memory leg = next;
+                assembly ("memory-safe") {
+                    next := add(leg, LEG_BYTES)
+                }
                 uint256 entry = header.entryAt(i);
                 (leg.assetId, leg.isDebt) = (entry & ~Positions.DEBT_SIDE, entry & Positions.DEBT_SIDE != 0);
-                if (i & 1 == 0) pair = stored.balances[i / 2];
+                if (i & 1 == 0) pair = stored.pairAt(i / 2);
                 leg.balance = i & 1 == 0 ? uint128(pair) : pair >> 128;
-                leg.asset = Configuration.asset(context.table, leg.assetId);
-                if (leg.isDebt) _addDebtLeg(context, appraisal, leg, debts);
-                else _addCollateralLeg(context, appraisal, leg, collaterals);
+                leg.asset.load(context.table, leg.assetId);
+                leg.unit = 10 ** leg.asset.decimals();
+                if (leg.isDebt) _addDebtLeg(appraisal, leg, debts);
+                else _addCollateralLeg(appraisal, leg, collaterals);
             }
             // so far: what is not selected, and what has no price
             sums.pricedCollateralValue += sums.setCollateralValue;
@@ -120,19 +145,14 @@ abstract contract Accounts is Prices {
         }
     }
 
-    function _addCollateralLeg(
-        Context memory context,
-        Appraisal memory appraisal,
-        Leg memory leg,
-        AssetSet collaterals
-    ) private view {
+    function _addCollateralLeg(Appraisal memory appraisal, Leg memory leg, AssetSet collaterals) private view {
         unchecked {
             Configuration.Asset memory asset = leg.asset;
             Snapshot memory sums = appraisal.sums;
-            uint256 exchangeWad = _price(context, leg);
+            uint256 exchangeWad = _price(appraisal, leg);
             leg.thresholdBps = asset.thresholdBps(block.timestamp);
             if (exchangeWad != 0 && collaterals.contains(leg.assetId)) {
-                uint256 selected = ValueMath.collateralValue(leg.balance, exchangeWad, asset.decimals());
+                uint256 selected = ValueMath.collateralValue(leg.balance, exchangeWad, leg.unit);
                 if (selected != 0) {
                     (leg.isSelected, leg.priceWad, leg.value) = (true, exchangeWad, selected);
                     sums.setCollateralValue += selected;
@@ -140,13 +160,13 @@ abstract contract Accounts is Prices {
                     sums.setBonusWeightedCollateral += selected * asset.maxBonusBps();
                     if (leg.status == Status.Fresh) return;
                     appraisal.isThrottled = true;
-                    uint256 more = ValueMath.collateralValue(leg.balance, leg.decidingWad, asset.decimals()) - selected;
+                    uint256 more = ValueMath.collateralValue(leg.balance, leg.decidingWad, leg.unit) - selected;
                     appraisal.decidingCollateral += more;
                     appraisal.decidingWeighted += more * leg.thresholdBps;
                     return;
                 }
             }
-            uint256 value = ValueMath.collateralValue(leg.balance, leg.decidingWad, asset.decimals());
+            uint256 value = ValueMath.collateralValue(leg.balance, leg.decidingWad, leg.unit);
             (leg.priceWad, leg.value) = (leg.decidingWad, value);
             if (leg.status == Status.Missing) {
                 sums.collateralValue += value;
@@ -159,35 +179,33 @@ abstract contract Accounts is Prices {
         }
     }
 
-    function _addDebtLeg(Context memory context, Appraisal memory appraisal, Leg memory leg, AssetSet debts)
-        private
-        view
-    {
+    function _addDebtLeg(Appraisal memory appraisal, Leg memory leg, AssetSet debts) private view {
         unchecked {
             Snapshot memory sums = appraisal.sums;
-            uint256 exchangeWad = _price(context, leg);
-            uint256 decimals = leg.asset.decimals();
+            uint256 exchangeWad = _price(appraisal, leg);
             leg.index = _indexOf(leg.assetId);
             leg.isSelected = exchangeWad != 0 && debts.contains(leg.assetId);
             leg.priceWad = leg.isSelected ? exchangeWad : leg.decidingWad;
-            uint256 value = ValueMath.debtValue(leg.balance, leg.index, leg.priceWad, decimals);
+            uint256 value = ValueMath.debtValue(leg.balance, leg.index, leg.priceWad, leg.unit);
             leg.value = value;
             sums.debtValue += value;
             if (!leg.isSelected) return;
             sums.setDebtValue += value;
             if (leg.status == Status.Fresh) return;
             appraisal.isThrottled = true;
-            appraisal.decidingDebt += value - ValueMath.debtValue(leg.balance, leg.index, leg.decidingWad, decimals);
+            appraisal.decidingDebt += value - ValueMath.debtValue(leg.balance, leg.index, leg.decidingWad, leg.unit);
         }
     }
 
     /// @dev Sets the leg's status and deciding price. Returns what it is exchanged at, 0 where the price is missing.
-    function _price(Context memory context, Leg memory leg) private view returns (uint256 exchangeWad) {
+    function _price(Appraisal memory appraisal, Leg memory leg) private view returns (uint256 exchangeWad) {
+        Context memory context = appraisal.context;
         exchangeWad = _priceInPlace(context, leg.asset);
         leg.decidingWad = exchangeWad;
         if (exchangeWad != 0) return exchangeWad;
         Price memory price = _priceByRouter(context, leg.asset);
         (leg.status, leg.decidingWad) = (price.status, leg.isDebt ? price.debtWad : price.collateralWad);
+        if (price.status != Status.Fresh && appraisal.inDoubt == 0) appraisal.inDoubt = leg.assetId + 1;
         return price.exchangeWad;
     }
 
@@ -198,8 +216,12 @@ abstract contract Accounts is Prices {
     /// @dev RAY times bps.
     function _borrowingPower(Appraisal memory appraisal) internal pure returns (uint256 power) {
         unchecked {
-            for (uint256 i; i < appraisal.legs.length; ++i) {
-                Leg memory leg = appraisal.legs[i];
+            Leg memory next = appraisal.first;
+            for (uint256 i = appraisal.legCount; i != 0; --i) {
+                Leg memory leg = next;
+                assembly ("memory-safe") {
+                    next := add(leg, LEG_BYTES)
+                }
                 if (!leg.isDebt) power += leg.value * leg.asset.ltvBps();
             }
         }
@@ -207,10 +229,7 @@ abstract contract Accounts is Prices {
 
     /// @dev Nothing is taken out at a price that is in doubt.
     function _requireFresh(Appraisal memory appraisal) internal pure {
-        for (uint256 i; i < appraisal.legs.length; ++i) {
-            Leg memory leg = appraisal.legs[i];
-            if (leg.status != Status.Fresh) revert PriceNotFresh(leg.assetId);
-        }
+        if (appraisal.inDoubt != 0) revert PriceNotFresh(appraisal.inDoubt - 1);
     }
 
     function _requireInitialMargin(Appraisal memory appraisal) internal pure {
@@ -221,23 +240,22 @@ abstract contract Accounts is Prices {
 
     /// @dev Whoever borrows ends above the initial margin, with a debt worth closing out.
     function _requireHealthy(AccountId account) internal view {
-        (Context memory context, Appraisal memory appraisal) = _look(account);
+        Appraisal memory appraisal = _look(account)[0];
         _requireInitialMargin(appraisal);
-        _requireMinimumDebt(context, appraisal);
+        _requireMinimumDebt(appraisal);
     }
 
     /// @dev A new asset in an account that owes raises the least it may owe.
     function _requireMinimumDebt(AccountId account) internal view {
         (, uint256 debts) = _accounts[account].header.countSides();
         if (debts == 0) return;
-        (Context memory context, Appraisal memory appraisal) = _look(account);
-        _requireMinimumDebt(context, appraisal);
+        _requireMinimumDebt(_look(account)[0]);
     }
 
     /// @dev Nobody prices himself out of liquidation with dust in many assets.
-    function _requireMinimumDebt(Context memory context, Appraisal memory appraisal) internal pure {
-        Configuration.Protocol memory protocol = context.protocol;
-        uint256 minimum = protocol.minDebtValueWad() + protocol.minDebtPerAssetWad() * appraisal.legs.length;
+    function _requireMinimumDebt(Appraisal memory appraisal) internal pure {
+        Configuration.Protocol memory protocol = appraisal.context.protocol;
+        uint256 minimum = protocol.minDebtValueWad() + protocol.minDebtPerAssetWad() * appraisal.legCount;
         uint256 debt = appraisal.sums.debtValue;
         if (debt < minimum * RAY_PER_WAD) revert DebtBelowMinimum(debt.divUp(RAY_PER_WAD), minimum);
     }
@@ -254,21 +272,37 @@ abstract contract Accounts is Prices {
 
     // ----------------------------------------------------------------------------------------------------- memory
 
-    /// @dev As `new Leg[](length)`, without its nested structs: those of a leg are set before they are read.
-    function _newLegs(uint256 length) private pure returns (Leg[] memory legs) {
-        uint256 size = LEG_WORDS * 32;
+    /// @dev As `new Appraisal[](1)`, all of it in one row; without legs.
+    function _newAppraisal(uint256 room) private pure returns (Appraisal[] memory one) {
         assembly ("memory-safe") {
-            legs := mload(0x40)
-            mstore(legs, length)
-            let place := add(legs, 32)
-            let leg := add(place, mul(length, 32))
-            let end := add(leg, mul(length, size))
-            calldatacopy(leg, calldatasize(), sub(end, leg))
-            for {} lt(leg, end) { leg := add(leg, size) } {
-                mstore(place, leg)
-                place := add(place, 32)
-            }
+            one := mload(0x40)
+            mstore(one, 1)
+            let appraisal := add(one, 64)
+            mstore(add(one, 32), appraisal)
+            let protocol := add(appraisal, add(BEHIND_SUMS, room))
+            calldatacopy(appraisal, calldatasize(), sub(protocol, appraisal))
+            // what the configuration is loaded into needs no zeros
+            mstore(0x40, add(protocol, PROTOCOL_BYTES))
+            mstore(appraisal, add(appraisal, TO_CONTEXT))
+            mstore(add(appraisal, 0x80), add(appraisal, TO_SUMS))
+            mstore(add(appraisal, add(TO_CONTEXT, 0x40)), protocol)
+        }
+    }
+
+    /// @dev Room for all legs in one row, with what they point to.
+    function _newLegs(Appraisal memory appraisal, uint256 count) private pure {
+        assembly ("memory-safe") {
+            let leg := mload(0x40)
+            mstore(add(appraisal, 0x40), leg)
+            let end := add(leg, mul(count, LEG_BYTES))
             mstore(0x40, end)
+            for {} lt(leg, end) { leg := add(leg, LEG_BYTES) } {
+                // the configuration is loaded over whatever is there
+                calldatacopy(leg, calldatasize(), TO_ASSET)
+                mstore(add(leg, 0x160), add(leg, TO_ASSET))
+                mstore(add(leg, 0x180), add(leg, TO_MOVED))
+                mstore(add(leg, 0x1a0), add(leg, TO_MOVED))
+            }
         }
     }
 }

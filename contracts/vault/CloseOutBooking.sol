@@ -3,12 +3,12 @@ pragma solidity 0.8.30;
 
 import {SafeCastLib} from "solady/utils/SafeCastLib.sol";
 import {
-    AccountId, AssetSet, CloseOutRequest, Payment, Regime, RepaidLeg, SeizedLeg
+    AccountId, AssetSet, CloseOutRequest, Payment, RepaidLeg, SeizedLeg
 } from "interfaces/Types.sol";
 import {AssetSets} from "../libraries/AssetSets.sol";
 import {Configuration} from "../libraries/Configuration.sol";
 import {Positions} from "../libraries/Positions.sol";
-import {RAY_PER_WAD, WAD} from "../libraries/Units.sol";
+import {RAY_PER_WAD} from "../libraries/Units.sol";
 import {ValueMath} from "../libraries/ValueMath.sol";
 import {CloseOutPlans} from "./CloseOutPlans.sol";
 
@@ -29,11 +29,15 @@ abstract contract CloseOutBooking is CloseOutPlans {
         AssetSet fromClaims
     ) internal {
         unchecked {
-            Leg[] memory legs = prepared.appraisal.legs;
-            uint256[] memory balances = new uint256[](legs.length);
-            bool isBucketed = _isBucketed(prepared);
-            for (uint256 i; i < legs.length; ++i) {
-                Leg memory leg = legs[i];
+            Leg memory next = prepared.appraisal.first;
+            Positions.Account storage stored = _accounts[account];
+            uint256 header = prepared.appraisal.header;
+            (uint256 list, uint256 pair) = (0, 0);
+            for (uint256 i = prepared.appraisal.legCount; i != 0; --i) {
+                Leg memory leg = next;
+                assembly ("memory-safe") {
+                    next := add(leg, LEG_BYTES)
+                }
                 uint256 balance = leg.balance;
                 if (leg.isSelected) {
                     if (leg.isDebt) {
@@ -41,16 +45,15 @@ abstract contract CloseOutBooking is CloseOutPlans {
                         _bookDebt(account, prepared, leg, fromShares, fromClaims);
                     } else {
                         balance -= leg.seized.seized;
-                        _bookCollateral(prepared, leg, isBucketed);
+                        _bookCollateral(prepared, leg);
                     }
                 }
-                balances[i] = balance;
+                (list, pair) = stored.keep(list, pair, leg.isDebt ? leg.assetId | Positions.DEBT_SIDE : leg.assetId, balance);
             }
-            Positions.Account storage stored = _accounts[account];
-            uint256 header = stored.store(prepared.appraisal.header, balances);
+            header = stored.finish(header, list, pair);
             if (header.calledAt() != 0) {
                 uint256 health = _healthLeft(prepared);
-                if (health >= prepared.context.protocol.marginCallHealthFactorWad()) {
+                if (health >= prepared.protocol.marginCallHealthFactorWad()) {
                     header = header.withCalledAt(0);
                     emit MarginCallCleared(account, health);
                 }
@@ -74,7 +77,7 @@ abstract contract CloseOutBooking is CloseOutPlans {
             market.debtShares -= leg.sharesBurnt;
             if (repaid.badDebt != 0) {
                 if (repaid.covered != 0) {
-                    address fund = prepared.context.protocol.insuranceFund();
+                    address fund = prepared.protocol.insuranceFund();
                     market.idle += repaid.covered;
                     _debitClaim(fund, assetId, repaid.covered);
                     emit Claimed(fund, assetId, address(this), repaid.covered);
@@ -85,61 +88,60 @@ abstract contract CloseOutBooking is CloseOutPlans {
             Payment payment = fromShares.contains(assetId)
                 ? Payment.SupplyShares
                 : fromClaims.contains(assetId) ? Payment.Claims : Payment.Tokens;
+            if (payment == Payment.Tokens) leg.toMove = repaid.repaid;
             _receive(assetId, market, repaid.repaid, payment);
             _storeMarket(assetId, leg.asset, market);
         }
     }
 
-    function _bookCollateral(Prepared memory prepared, Leg memory leg, bool isBucketed) private {
+    function _bookCollateral(Prepared memory prepared, Leg memory leg) private {
         unchecked {
             SeizedLeg memory sold = leg.seized;
+            leg.toMove = sold.seized - sold.toProtocol - sold.toInsurance;
             if (sold.toInsurance != 0) {
-                _creditClaim(prepared.context.protocol.insuranceFund(), leg.assetId, sold.toInsurance);
+                _creditClaim(prepared.protocol.insuranceFund(), leg.assetId, sold.toInsurance);
             }
-            bool hasBucket = isBucketed && leg.asset.bucketCapacityWad() != 0;
+            bool hasBucket = prepared.isBucketed && leg.asset.bucketCapacityWad() != 0;
             if (sold.toProtocol == 0 && !hasBucket) return;
             SeizureState storage state = _seizureStates[leg.assetId];
             uint256 claim = state.protocolClaim + sold.toProtocol;
             (uint256 used, uint256 usedAt) = (state.bucketUsedWad, state.bucketAt);
             if (hasBucket) {
-                uint256 value = ValueMath.collateralValue(sold.seized, leg.priceWad, leg.asset.decimals()) / RAY_PER_WAD;
+                uint256 value = ValueMath.collateralValue(sold.seized, leg.priceWad, leg.unit) / RAY_PER_WAD;
                 (used, usedAt) = (leg.bucketUsedWad + value, block.timestamp);
             }
             (state.protocolClaim, state.bucketUsedWad, state.bucketAt) = (claim.toUint120(), used.toUint96(), uint40(usedAt));
         }
     }
 
-    /// @dev Size buckets are for the shallow part of a crash: where the engine may cut, what was seized counts.
-    function _isBucketed(Prepared memory prepared) private pure returns (bool) {
-        uint256 health = prepared.healthBefore;
-        return prepared.plan.regime == Regime.Restorative && health < WAD
-            && health >= prepared.context.protocol.healthForMaxBonusWad();
-    }
-
     /// @dev A leg whose token does not move becomes the receiver's claim: it stops nobody.
     function _sendCollateral(Prepared memory prepared, CloseOutRequest calldata request) internal {
         unchecked {
-            Leg[] memory legs = prepared.appraisal.legs;
-            for (uint256 i; i < legs.length; ++i) {
-                Leg memory leg = legs[i];
-                if (leg.isDebt || !leg.isSelected) continue;
-                uint256 amount = leg.seized.seized - leg.seized.toProtocol - leg.seized.toInsurance;
-                if (amount == 0) continue;
-                if (request.asClaims.contains(leg.assetId) || !_trySend(leg.asset.token(), request.receiver, amount)) {
-                    _creditClaim(request.receiver, leg.assetId, amount);
+            (AssetSet asClaims, address receiver) = (request.asClaims, request.receiver);
+            Leg memory next = prepared.appraisal.first;
+            for (uint256 i = prepared.appraisal.legCount; i != 0; --i) {
+                Leg memory leg = next;
+                assembly ("memory-safe") {
+                    next := add(leg, LEG_BYTES)
+                }
+                uint256 amount = leg.toMove;
+                if (leg.isDebt || amount == 0) continue;
+                if (asClaims.contains(leg.assetId) || !_trySend(leg.asset.token(), receiver, amount)) {
+                    _creditClaim(receiver, leg.assetId, amount);
                 }
             }
         }
     }
 
-    function _pullRepayments(Prepared memory prepared, CloseOutRequest calldata request) internal {
+    function _pullRepayments(Prepared memory prepared) internal {
         unchecked {
-            Leg[] memory legs = prepared.appraisal.legs;
-            for (uint256 i; i < legs.length; ++i) {
-                Leg memory leg = legs[i];
-                if (!leg.isDebt || !leg.isSelected || leg.repaid.repaid == 0) continue;
-                if (request.fromShares.contains(leg.assetId) || request.fromClaims.contains(leg.assetId)) continue;
-                _pull(leg.asset.token(), msg.sender, leg.repaid.repaid);
+            Leg memory next = prepared.appraisal.first;
+            for (uint256 i = prepared.appraisal.legCount; i != 0; --i) {
+                Leg memory leg = next;
+                assembly ("memory-safe") {
+                    next := add(leg, LEG_BYTES)
+                }
+                if (leg.isDebt && leg.toMove != 0) _pull(leg.asset.token(), msg.sender, leg.toMove);
             }
         }
     }

@@ -24,9 +24,11 @@ abstract contract CloseOutUnits is Moves {
 
     /// @dev A close-out that is decided and not executed: all that preview and execution share. The units that move stand in the legs.
     struct Prepared {
-        Context context;
         Appraisal appraisal;
+        Configuration.Protocol protocol;
+        Terms terms;
         Plan plan;
+        CloseOutResult result;
         /// At deciding prices, as `left...`.
         uint256 healthBefore;
         /// What the account keeps, RAY, and RAY times bps.
@@ -35,9 +37,18 @@ abstract contract CloseOutUnits is Moves {
         uint256 leftDebt;
         /// Terminal, and so at deciding prices too: debt beyond what is repaid is written off.
         bool isInsolvent;
+        /// A debt is repaid, or a part of it extinguished.
+        bool isAnything;
+        /// What it takes counts in the size buckets.
+        bool isBucketed;
         /// The account is only put on call.
         bool isCallOnly;
     }
+
+    /// @dev Where in memory, in bytes from its beginning, what it points to stands; and its bytes with all that.
+    uint256 private constant TO_PLAN = 0x1a0;
+    uint256 private constant TO_RESULT = 0x240;
+    uint256 private constant PREPARED_BYTES = 0x320;
 
     /// @dev Gas a volatility oracle gets. One that fails leaves the target where it is.
     uint256 private constant VOLATILITY_GAS = 100_000;
@@ -53,9 +64,10 @@ abstract contract CloseOutUnits is Moves {
         }
     }
 
-    function _toUnits(Prepared memory prepared, Terms memory terms) internal view {
+    function _toUnits(Prepared memory prepared) internal view {
+        Terms memory terms = prepared.terms;
         uint256 seizedValue = prepared.plan.seizedValue;
-        bool isAnything = _moveUnits(prepared, terms, seizedValue, true);
+        _moveUnits(prepared, seizedValue, true);
         uint256 left = prepared.leftDebt;
         // rounding repaid up to units may bring what is left below the least: then it is rounded down
         if (left < terms.minDebtValue && left != 0 && !prepared.isInsolvent) {
@@ -63,35 +75,34 @@ abstract contract CloseOutUnits is Moves {
             uint256 repaidValue = sums.debtValue < terms.minDebtValue ? 0 : _repaidValueDown(prepared);
             if (repaidValue != 0) {
                 uint256 bonus = CloseOutBounds.mostBonus(sums, terms.fixedPenaltyWad, repaidValue);
-                isAnything = _moveUnits(prepared, terms, seizedValue.min(repaidValue + bonus), false);
+                _moveUnits(prepared, seizedValue.min(repaidValue + bonus), false);
             }
         }
-        if (!isAnything) revert NothingToClose();
+        if (!prepared.isAnything) revert NothingToClose();
         if (
             prepared.isInsolvent && prepared.leftDebt != 0
-                && prepared.leftCollateral < (prepared.context.protocol.dustValueWad() * RAY_PER_WAD).max(1)
+                && prepared.leftCollateral < (prepared.protocol.dustValueWad() * RAY_PER_WAD).max(1)
         ) _writeOffRest(prepared);
     }
 
     /// @dev Token units of every selected leg, repaid rounded up or down, seized down; and what the account keeps.
-    /// @return isAnything a debt is repaid, or a part of it extinguished
-    function _moveUnits(Prepared memory prepared, Terms memory terms, uint256 seizedValue, bool isUp)
-        private
-        view
-        returns (bool isAnything)
-    {
-        (uint256 toProtocolRate, uint256 factor) = _split(prepared, terms);
+    function _moveUnits(Prepared memory prepared, uint256 seizedValue, bool isUp) private view {
+        (uint256 toProtocolRate, uint256 factor) = _split(prepared);
         unchecked {
             (uint256 collateral, uint256 weighted, uint256 debt) = (0, 0, 0);
-            Leg[] memory legs = prepared.appraisal.legs;
-            for (uint256 i; i < legs.length; ++i) {
-                Leg memory leg = legs[i];
+            prepared.isAnything = false;
+            Leg memory next = prepared.appraisal.first;
+            for (uint256 i = prepared.appraisal.legCount; i != 0; --i) {
+                Leg memory leg = next;
+                assembly ("memory-safe") {
+                    next := add(leg, LEG_BYTES)
+                }
                 uint256 value = leg.value;
                 if (leg.isDebt) {
                     if (leg.isSelected) {
-                        if (_repayInUnits(prepared, leg, isUp)) isAnything = true;
+                        _repayInUnits(prepared, leg, isUp);
                         value = ValueMath.debtValue(
-                            leg.balance - leg.sharesBurnt, leg.index, leg.decidingWad, leg.asset.decimals()
+                            leg.balance - leg.sharesBurnt, leg.index, leg.decidingWad, leg.unit
                         );
                     }
                     debt += value;
@@ -99,10 +110,11 @@ abstract contract CloseOutUnits is Moves {
                     if (leg.isSelected) {
                         uint256 amount =
                             leg.balance.fullMulDiv(seizedValue, prepared.appraisal.sums.setCollateralValue);
-                        leg.seized =
-                            SeizedLeg(leg.assetId, amount, amount.mulDiv(toProtocolRate, factor), 0);
+                        SeizedLeg memory sold = leg.seized;
+                        (sold.assetId, sold.seized) = (leg.assetId, amount);
+                        sold.toProtocol = amount.mulDiv(toProtocolRate, factor);
                         value = ValueMath.collateralValue(
-                            leg.balance - amount, leg.decidingWad, leg.asset.decimals()
+                            leg.balance - amount, leg.decidingWad, leg.unit
                         );
                     }
                     collateral += value;
@@ -113,7 +125,7 @@ abstract contract CloseOutUnits is Moves {
         }
     }
 
-    function _repayInUnits(Prepared memory prepared, Leg memory leg, bool isUp) private view returns (bool isAnything) {
+    function _repayInUnits(Prepared memory prepared, Leg memory leg, bool isUp) private view {
         unchecked {
             Plan memory plan = prepared.plan;
             uint256 setValue = prepared.appraisal.sums.setDebtValue;
@@ -133,7 +145,6 @@ abstract contract CloseOutUnits is Moves {
                 extinguished = repaid;
             }
             _extinguish(prepared, leg, repaid, extinguished, debt);
-            return extinguished != 0;
         }
     }
 
@@ -141,12 +152,15 @@ abstract contract CloseOutUnits is Moves {
     function _repaidValueDown(Prepared memory prepared) private pure returns (uint256 value) {
         unchecked {
             (uint256 planned, uint256 setValue) = (prepared.plan.repaidValue, prepared.appraisal.sums.setDebtValue);
-            Leg[] memory legs = prepared.appraisal.legs;
-            for (uint256 i; i < legs.length; ++i) {
-                Leg memory leg = legs[i];
+            Leg memory next = prepared.appraisal.first;
+            for (uint256 i = prepared.appraisal.legCount; i != 0; --i) {
+                Leg memory leg = next;
+                assembly ("memory-safe") {
+                    next := add(leg, LEG_BYTES)
+                }
                 if (!leg.isDebt || !leg.isSelected) continue;
                 uint256 repaid = ValueMath.debtPartDown(leg.balance, leg.index, planned, setValue);
-                value += ValueMath.collateralValue(repaid, leg.priceWad, leg.asset.decimals());
+                value += ValueMath.collateralValue(repaid, leg.priceWad, leg.unit);
             }
             return value.min(planned);
         }
@@ -160,24 +174,22 @@ abstract contract CloseOutUnits is Moves {
         unchecked {
             leg.sharesBurnt =
                 extinguished == debt ? leg.balance : ValueMath.toDebtSharesDown(extinguished, leg.index);
+            if (extinguished != 0) prepared.isAnything = true;
             uint256 badDebt = extinguished - repaid;
             uint256 covered =
-                badDebt == 0 ? 0 : badDebt.min(_claims[prepared.context.protocol.insuranceFund()][leg.assetId]);
-            leg.repaid = RepaidLeg(leg.assetId, repaid, badDebt, covered);
+                badDebt == 0 ? 0 : badDebt.min(_claims[prepared.protocol.insuranceFund()][leg.assetId]);
+            RepaidLeg memory paid = leg.repaid;
+            (paid.assetId, paid.repaid, paid.badDebt, paid.covered) = (leg.assetId, repaid, badDebt, covered);
         }
     }
 
     /// @dev Of what is seized, the protocol's part as a fraction: the penalty rate less the liquidator's, rounded up, over the incentive
     /// factor. Checked: the rate is the engine's figure.
-    function _split(Prepared memory prepared, Terms memory terms)
-        private
-        pure
-        returns (uint256 toProtocolRate, uint256 factor)
-    {
+    function _split(Prepared memory prepared) private pure returns (uint256 toProtocolRate, uint256 factor) {
         uint256 rate = prepared.plan.penaltyRateWad;
         factor = WAD + rate;
-        if (terms.fixedPenaltyWad != 0) return (0, factor);
-        Configuration.Protocol memory protocol = prepared.context.protocol;
+        if (prepared.terms.fixedPenaltyWad != 0) return (0, factor);
+        Configuration.Protocol memory protocol = prepared.protocol;
         uint256 share = (rate * (WAD - protocol.feeShareWad())).divUp(WAD);
         toProtocolRate = rate - rate.min(share.max(protocol.bonusFloorWad()));
     }
@@ -185,16 +197,19 @@ abstract contract CloseOutUnits is Moves {
     /// @dev What is left of an insolvent account with next to no collateral: tokens to the insurance fund, debts written off.
     function _writeOffRest(Prepared memory prepared) internal view {
         unchecked {
-            Leg[] memory legs = prepared.appraisal.legs;
-            for (uint256 i; i < legs.length; ++i) {
-                Leg memory leg = legs[i];
+            Leg memory next = prepared.appraisal.first;
+            for (uint256 i = prepared.appraisal.legCount; i != 0; --i) {
+                Leg memory leg = next;
+                assembly ("memory-safe") {
+                    next := add(leg, LEG_BYTES)
+                }
                 if (leg.isDebt) {
                     uint256 debt = ValueMath.toDebtUp(leg.balance, leg.index);
-                    _extinguish(prepared, leg, leg.isSelected ? leg.repaid.repaid : 0, debt, debt);
+                    _extinguish(prepared, leg, leg.repaid.repaid, debt, debt);
                 } else {
                     SeizedLeg memory sold = leg.seized;
-                    (uint256 seized, uint256 toProtocol) = leg.isSelected ? (sold.seized, sold.toProtocol) : (0, 0);
-                    leg.seized = SeizedLeg(leg.assetId, leg.balance, toProtocol, leg.balance - seized);
+                    (sold.assetId, sold.toInsurance) = (leg.assetId, leg.balance - sold.seized);
+                    sold.seized = leg.balance;
                 }
                 leg.isSelected = true;
             }
@@ -204,28 +219,34 @@ abstract contract CloseOutUnits is Moves {
 
     /// @dev Value taken out of a collateral's bucket and not refilled by now, WAD. While its price is in doubt it refills slowly.
     function _bucketUsed(Configuration.Protocol memory protocol, Leg memory leg) internal view returns (uint256) {
-        SeizureState memory state = _seizureStates[leg.assetId];
-        uint256 refill = leg.asset.bucketRefillWad();
-        if (leg.status == Status.Degraded) refill = refill * protocol.degradedRefillWad() / WAD;
-        return uint256(state.bucketUsedWad).zeroFloorSub(refill * (block.timestamp - state.bucketAt));
+        unchecked {
+            SeizureState storage state = _seizureStates[leg.assetId];
+            (uint256 used, uint256 usedAt) = (state.bucketUsedWad, state.bucketAt);
+            uint256 refill = leg.asset.bucketRefillWad();
+            if (leg.status == Status.Degraded) refill = refill * protocol.degradedRefillWad() / WAD;
+            return used.zeroFloorSub(refill * (block.timestamp - usedAt));
+        }
     }
 
     /// @dev The target lifted by the value-weighted mean of what the volatility of each collateral asks for.
-    function _targetByVolatility(Context memory context, Appraisal memory appraisal, uint256 target)
+    function _targetByVolatility(Appraisal memory appraisal, uint256 target)
         internal
         view
         returns (uint256)
     {
         uint256 lift;
-        Leg[] memory legs = appraisal.legs;
-        for (uint256 i; i < legs.length; ++i) {
-            Leg memory leg = legs[i];
+        Leg memory next = appraisal.first;
+        for (uint256 i = appraisal.legCount; i != 0; --i) {
+            Leg memory leg = next;
+            assembly ("memory-safe") {
+                next := add(leg, LEG_BYTES)
+            }
             uint256 most = leg.asset.mostTargetBps() * WAD_PER_BPS;
             if (leg.isDebt || most <= target || leg.status == Status.Missing) continue;
             bytes memory call =
                 abi.encodeCall(IVolatilityOracle.targetHealthFactorWad, (leg.asset.token(), target, most));
             (bool isAnswered, uint256 own) =
-                BoundedCall.tryWord(context.protocol.volatilityOracle(), VOLATILITY_GAS, call);
+                BoundedCall.tryWord(appraisal.context.protocol.volatilityOracle(), VOLATILITY_GAS, call);
             if (isAnswered && own > target) lift += leg.value * (own.min(most) - target);
         }
         return lift == 0 ? target : target + lift / appraisal.sums.pricedCollateralValue;
@@ -233,24 +254,23 @@ abstract contract CloseOutUnits is Moves {
 
     // ------------------------------------------------------------------------------------------------------- result
 
-    /// @dev Nothing but the health factor where the account is only put on call.
-    function _resultOf(Prepared memory prepared) internal pure returns (CloseOutResult memory result) {
+    /// @dev Fills in the result; nothing but the health factor where the account is only put on call.
+    function _conclude(Prepared memory prepared) internal pure {
         unchecked {
+            CloseOutResult memory result = prepared.result;
             uint256 health = prepared.healthBefore;
             (result.healthFactorBeforeWad, result.healthFactorAfterWad) = (health, health);
-            if (prepared.isCallOnly) return result;
-            Leg[] memory legs = prepared.appraisal.legs;
-            (SeizedLeg[] memory seized, RepaidLeg[] memory repaid) = _newResultLegs(legs.length);
-            (uint256 seizedLegs, uint256 repaidLegs) = (0, 0);
-            for (uint256 i; i < legs.length; ++i) {
-                Leg memory leg = legs[i];
+            if (prepared.isCallOnly) return;
+            Leg memory next = prepared.appraisal.first;
+            (SeizedLeg[] memory seized, RepaidLeg[] memory repaid) = _newResultLegs(prepared.appraisal.legCount);
+            for (uint256 i = prepared.appraisal.legCount; i != 0; --i) {
+                Leg memory leg = next;
+                assembly ("memory-safe") {
+                    next := add(leg, LEG_BYTES)
+                }
                 if (!leg.isSelected) continue;
-                if (leg.isDebt) repaid[repaidLegs++] = leg.repaid;
-                else seized[seizedLegs++] = leg.seized;
-            }
-            assembly ("memory-safe") {
-                mstore(seized, seizedLegs)
-                mstore(repaid, repaidLegs)
+                if (leg.isDebt) _append(repaid, leg.repaid);
+                else _append(seized, leg.seized);
             }
             (result.seized, result.repaid) = (seized, repaid);
             result.regime = prepared.plan.regime;
@@ -264,15 +284,48 @@ abstract contract CloseOutUnits is Moves {
         return ValueMath.healthFactor(prepared.leftWeighted, prepared.leftDebt);
     }
 
-    /// @dev Two arrays with room for `length` legs, whose places are set before they are read.
+    /// @dev As `new Prepared[](1)`, all of it in one row; without appraisal, protocol and terms: those are set before they are read.
+    function _newPrepared() internal pure returns (Prepared[] memory one) {
+        assembly ("memory-safe") {
+            one := mload(0x40)
+            mstore(one, 1)
+            let prepared := add(one, 64)
+            mstore(add(one, 32), prepared)
+            mstore(0x40, add(prepared, PREPARED_BYTES))
+            calldatacopy(prepared, calldatasize(), PREPARED_BYTES)
+            mstore(add(prepared, 0x60), add(prepared, TO_PLAN))
+            mstore(add(prepared, 0x80), add(prepared, TO_RESULT))
+            // two empty arrays
+            mstore(add(prepared, add(TO_RESULT, 0xa0)), 0x60)
+            mstore(add(prepared, add(TO_RESULT, 0xc0)), 0x60)
+        }
+    }
+
+    /// @dev Two empty arrays with room for `length` legs.
     function _newResultLegs(uint256 length) private pure returns (SeizedLeg[] memory seized, RepaidLeg[] memory repaid) {
         assembly ("memory-safe") {
             let size := mul(add(length, 1), 32)
             seized := mload(0x40)
             repaid := add(seized, size)
             mstore(0x40, add(repaid, size))
-            mstore(seized, length)
-            mstore(repaid, length)
+            mstore(seized, 0)
+            mstore(repaid, 0)
+        }
+    }
+
+    function _append(SeizedLeg[] memory legs, SeizedLeg memory leg) private pure {
+        assembly ("memory-safe") {
+            let length := add(mload(legs), 1)
+            mstore(legs, length)
+            mstore(add(legs, mul(length, 32)), leg)
+        }
+    }
+
+    function _append(RepaidLeg[] memory legs, RepaidLeg memory leg) private pure {
+        assembly ("memory-safe") {
+            let length := add(mload(legs), 1)
+            mstore(legs, length)
+            mstore(add(legs, mul(length, 32)), leg)
         }
     }
 

@@ -31,8 +31,8 @@ abstract contract Markets is VaultBase {
         uint256 feeShares;
         /// Out in flash loans.
         uint256 lent;
-        /// The index grew since it was stored.
-        bool isAccrued;
+        /// The index grew since it was stored, or the rate is another one.
+        bool isMoved;
     }
 
     /// @dev Gas an interest-rate model gets. One that fails keeps the rate where it was: it cannot stop an action.
@@ -133,7 +133,7 @@ abstract contract Markets is VaultBase {
             (market.idle, market.supplyShares, market.lent) = (supplied.idle, supplied.shares, _lentOf(assetId));
             if (index == indexBefore) return;
 
-            market.isAccrued = true;
+            market.isMoved = true;
             uint256 interest =
                 ValueMath.toDebtDown(debtShares, index) - ValueMath.toDebtDown(debtShares, indexBefore);
             market.interest = interest;
@@ -148,18 +148,15 @@ abstract contract Markets is VaultBase {
     /// @dev Latches the rate for what the action left and writes both slots.
     function _storeMarket(uint256 assetId, Configuration.Asset memory asset, Market memory market) internal {
         uint256 rate = _rate(asset, market);
-        if (rate != market.ratePerYear) {
-            market.ratePerYear = rate;
-            emit RateLatched(assetId, rate);
-        }
+        if (rate != market.ratePerYear) (market.ratePerYear, market.isMoved) = (rate, true);
         _writeMarket(assetId, market);
     }
 
     /// @dev Writes both slots with the rate as it was: for what moves no principal.
     function _writeMarket(uint256 assetId, Market memory market) internal {
         // also where the interest is less than a unit: who follows the events must know the index
-        if (market.isAccrued) {
-            emit Accrued(assetId, market.index, market.interest, market.feeShares);
+        if (market.isMoved) {
+            emit Accrued(assetId, market.index, market.ratePerYear, market.interest, market.feeShares);
         }
         uint256 debtShares = market.debtShares;
         if (debtShares > type(uint112).max) revert AmountTooLarge(debtShares, type(uint112).max);

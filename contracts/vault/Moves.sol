@@ -2,7 +2,6 @@
 pragma solidity 0.8.30;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 import {AccountId, AssetSet, Payment} from "interfaces/Types.sol";
 import {AssetSets} from "../libraries/AssetSets.sol";
 import {Configuration} from "../libraries/Configuration.sol";
@@ -46,16 +45,18 @@ abstract contract Moves is Accounts {
         }
         uint256 balance = stored.balanceAt(place) + amount;
         if (balance > asset.maxAmount()) revert AmountTooLarge(balance, asset.maxAmount());
-        stored.setBalanceAt(place, balance);
+        stored.raiseBalanceAt(place, amount);
         emit CollateralDeposited(account, assetId, msg.sender, amount);
     }
 
     /// @dev Checked when the tokens are there: what the Vault holds beyond idle supply is taken for collateral, so that no
     /// running total has to be kept. Claims and donations count too, against the depositor.
-    function _requireCollateralCap(uint256 assetId, Configuration.Asset memory asset) internal view {
+    /// @param balance what the Vault holds of it, the deposit included
+    function _requireCollateralCap(uint256 assetId, Configuration.Asset memory asset, uint256 balance) internal view {
         uint256 cap = asset.collateralCap();
-        if (cap == type(uint112).max) return;
-        uint256 held = SafeTransferLib.balanceOf(asset.token(), address(this)) - _supplyStates[assetId].idle;
+        // idle supply need not be known where all of it would fit too
+        if (balance <= cap || cap == type(uint112).max) return;
+        uint256 held = balance - _supplyStates[assetId].idle;
         if (held > cap) revert CapExceeded(assetId, held, cap);
     }
 
@@ -77,7 +78,7 @@ abstract contract Moves is Accounts {
 
         owes = header.hasDebts();
         if (withdrawn == balance) header = stored.removeAt(header, place);
-        else stored.setBalanceAt(place, balance - withdrawn);
+        else stored.lowerBalanceAt(place, withdrawn);
         if (owes) {
             if (_isAnyPaused && AssetSet.wrap(uint128(_pauses >> 128)).contains(assetId)) revert ActionPaused(assetId);
             header = header.withActedAt(block.timestamp);
@@ -151,7 +152,7 @@ abstract contract Moves is Accounts {
         _receive(assetId, market, repaid, payment);
         _storeMarket(assetId, asset, market);
         if (shares == balance) stored.header = stored.removeAt(header, place);
-        else stored.setBalanceAt(place, balance - shares);
+        else stored.lowerBalanceAt(place, shares);
         emit Repaid(account, assetId, msg.sender, repaid, shares);
     }
 

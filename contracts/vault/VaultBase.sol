@@ -39,6 +39,8 @@ abstract contract VaultBase is IVaultEvents, AccessManaged {
 
     /// @dev Gas a token gets to send a leg of a close-out, so that one that burns gas blocks nothing but its own leg.
     uint256 private constant SEND_GAS = 300_000;
+    /// @dev The first four bytes of keccak256("transfer(address,uint256)").
+    bytes4 private constant TRANSFER = 0xa9059cbb;
 
     /// @dev The configuration table, and until when the router alone is asked for prices because one may be frozen: one slot.
     address internal _table;
@@ -104,6 +106,12 @@ abstract contract VaultBase is IVaultEvents, AccessManaged {
         if (asset.riskWord == 0 || assetId >= Configuration.MAX_ASSETS) revert AssetNotListed(assetId);
     }
 
+    /// @dev The token alone.
+    function _tokenOf(uint256 assetId) internal view returns (address token) {
+        token = Configuration.tokenOf(_table, assetId);
+        if (token == address(0) || assetId >= Configuration.MAX_ASSETS) revert AssetNotListed(assetId);
+    }
+
     /// @dev Withdrawing, borrowing and bringing in a new asset are the owner's and his operators'.
     function _requireAuthorized(AccountId account) internal view {
         address owner = account.ownerOf();
@@ -111,22 +119,26 @@ abstract contract VaultBase is IVaultEvents, AccessManaged {
     }
 
     /// @dev Takes exactly `amount` from `from`, or reverts: a token that charges a fee or rebases is refused by what it does.
-    function _pull(address token, address from, uint256 amount) internal {
+    /// @return balance what the Vault holds of it now
+    function _pull(address token, address from, uint256 amount) internal returns (uint256 balance) {
         uint256 before = SafeTransferLib.balanceOf(token, address(this));
         // falls back to the payer's Permit2 allowance
         SafeTransferLib.safeTransferFrom2(token, from, address(this), amount);
-        uint256 balance = SafeTransferLib.balanceOf(token, address(this));
+        balance = SafeTransferLib.balanceOf(token, address(this));
         uint256 received = balance < before ? 0 : balance - before;
         if (received != amount) revert TransferMismatch(token, amount, received);
     }
 
     /// @dev Sends a leg of a close-out; where the token refuses, or misbehaves, says so instead of reverting.
     function _trySend(address token, address to, uint256 amount) internal returns (bool isSent) {
-        bytes memory data = abi.encodeWithSignature("transfer(address,uint256)", to, amount);
         assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, TRANSFER)
+            mstore(add(data, 4), to)
+            mstore(add(data, 36), amount)
             // at most one word of what the token returns is copied: a returned bomb costs nothing
             mstore(0, 1)
-            isSent := call(SEND_GAS, token, 0, add(data, 32), mload(data), 0, 32)
+            isSent := call(SEND_GAS, token, 0, data, 68, 0, 32)
             isSent := and(isSent, or(iszero(returndatasize()), and(gt(returndatasize(), 31), eq(mload(0), 1))))
         }
     }

@@ -74,8 +74,16 @@ def some_logs(random: Random, indexer: Indexer, now: int) -> list[tuple[str, dic
     index = indexer.market_of(asset, now).index
     logs += random.sample(
         [
-            ("Accrued", {"assetId": asset, "index": index + random.randint(0, 10**12), "interest": 5, "feeShares": 7}),
-            ("RateLatched", {"assetId": asset, "ratePerYear": random.randint(0, 10**9)}),
+            (
+                "Accrued",
+                {
+                    "assetId": asset,
+                    "index": index + random.randint(0, 10**12),
+                    "ratePerYear": random.randint(0, 10**9),
+                    "interest": 5,
+                    "feeShares": 7,
+                },
+            ),
             ("Supplied", {"assetId": asset, "receiver": holder, "assets": 10, "shares": 10**7}),
             ("ClaimCredited", {"holder": holder, "assetId": asset, "amount": random.randint(1, 99)}),
             ("OperatorSet", {}),

@@ -30,3 +30,14 @@ def test_model__with_the_kink_at_an_end__is_one_slope(world: World, kink: str):
 def test_model__with_a_kink_above_one__is_refused(world: World):
     with reverts("KinkOutOfRange", wad(1) + 1):
         world.node.deploy("KinkedRateModel", 0, 0, 0, wad(1) + 1, sender=world.stranger)
+
+
+def test_model__whose_rate_at_full_use_is_above_the_largest__is_refused(world: World):
+    """The Vault keeps a rate in 32 bits; sums within them need no check when a rate is computed."""
+    most = 2**32 - 1
+    assert (
+        world.node.deploy("KinkedRateModel", 1, 2, most - 3, wad("0.8"), sender=world.stranger).ratePerYear(wad(1))
+        == most
+    )
+    with reverts("RateOutOfRange", most + 1, most):
+        world.node.deploy("KinkedRateModel", 1, 2, most - 2, wad("0.8"), sender=world.stranger)

@@ -90,15 +90,22 @@ contract PackingProofs {
         }
     }
 
-    function check_store_keeps_exactly_what_is_not_zero(uint32 entries, uint128[4] memory held, uint128 rest) external {
+    function check_keep_keeps_exactly_what_is_not_zero(uint32 entries, uint128[4] memory held, uint128 rest) external {
         uint256 header = uint256(entries) | (uint256(4) << 120) | (uint256(rest) << 128);
-        uint256[] memory balances = new uint256[](4);
         for (uint256 i; i < 4; ++i) {
-            (balances[i], _account.balances[i / 2]) = (held[i], type(uint256).max);
+            _account.balances[i / 2] = type(uint256).max;
         }
-        uint256 stored = _account.store(header, balances);
+        (uint256 list, uint256 pair, uint256 kept) = (0, 0, 0);
+        for (uint256 i; i < 4; ++i) {
+            (list, pair) = _account.keep(list, pair, header.entryAt(i), held[i]);
+            if (held[i] != 0) ++kept;
+            assert(list.count() == kept);
+            // that number again, for a prover that addresses slots by numbers only
+            list = (list & (type(uint256).max >> 136)) | (kept << 120);
+        }
+        uint256 stored = _account.finish(header, list, pair);
         assert(stored >> 128 == rest);
-        uint256 kept;
+        kept = 0;
         for (uint256 i; i < 4; ++i) {
             if (held[i] == 0) continue;
             assert(stored.entryAt(kept) == header.entryAt(i) && _account.balanceAt(kept) == held[i]);

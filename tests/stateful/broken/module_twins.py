@@ -20,8 +20,8 @@ ENGINES = (
     Twin(
         "the penalty is not capped by what there is",
         ENGINE_SOURCE,
-        "if (c * WAD > b * (WAD + rate)) return",
-        "if (c * WAD > b * WAD) return",
+        "if (c * WAD > b * (WAD + rate)) (result.p",
+        "if (c * WAD > b * WAD) (result.p",
         ENGINE,
         "machine: P11",
     ),
@@ -46,8 +46,8 @@ ENGINES = (
     Twin(
         "a close-out stops short of its target",
         ENGINE_SOURCE,
-        "return target * account.debtValue - account",
-        "return (target - 1e12) * account.debtValue - account",
+        "missing = target * account.debtValue - account",
+        "missing = (target - 1e12) * account.debtValue - account",
         ENGINE,
         "machine: P5 P6",
         setting="plain",
@@ -55,8 +55,8 @@ ENGINES = (
     Twin(
         "a close-out takes a little more",
         ENGINE_SOURCE,
-        "return target * account.debtValue - account",
-        "return (target + 1e13) * account.debtValue - account",
+        "missing = target * account.debtValue - account",
+        "missing = (target + 1e13) * account.debtValue - account",
         ENGINE,
         "machine: P5 P6",
         setting="plain",
@@ -72,10 +72,10 @@ ENGINES = (
     Twin(
         "half a fill pays the penalty of the whole",
         ENGINE_SOURCE,
-        "            repaid = repaid.fullMulDivUp(terms.fillWad, WAD);\n"
-        "            seized = seized.fullMulDiv(terms.fillWad, WAD);",
-        "            repaid = (repaid - repaid / 500).fullMulDivUp(terms.fillWad, WAD);\n"
-        "            seized = seized.fullMulDiv(terms.fillWad, WAD);",
+        "                repaid = repaid.fullMulDivUp(terms.fillWad, WAD);\n"
+        "                seized = seized.fullMulDiv(terms.fillWad, WAD);",
+        "                repaid = (repaid - repaid / 500).fullMulDivUp(terms.fillWad, WAD);\n"
+        "                seized = seized.fullMulDiv(terms.fillWad, WAD);",
         ENGINE,
         "tests/property/test_sequences.py::test_p8_splitting_never_seizes_more",
     ),

@@ -56,7 +56,8 @@ def test_rate__after_each_action__is_that_of_the_utilisation_it_left(world: Worl
     assert market(world, asset)["rate"] == RATE_AT_HALF
     receipt = world.vault.borrow(account, asset.id, asset.units(4_000), world.borrower, sender=world.borrower)
     # 90 %: 1 + 4 + 75 / 2
-    assert receipt.event("RateLatched") == {"assetId": asset.id, "ratePerYear": 425_000_000}
+    accrued = receipt.event("Accrued")
+    assert (accrued["assetId"], accrued["ratePerYear"]) == (asset.id, 425_000_000)
     world.vault.repay(account, asset.id, asset.units(1_000), sender=world.borrower)
     assert market(world, asset)["rate"] == 50_000_000
     world.vault.withdraw(asset.id, asset.units(1_000), world.lender, world.lender, sender=world.lender)
@@ -73,9 +74,10 @@ def test_rate__of_a_market_that_is_left_as_it_was__is_not_announced(world: World
     actor = world.node.deploy("ScriptedActor", sender=world.stranger)
     actor.execute(asset.token, asset.token.approve.data(world.vault, NEVER), sender=world.stranger)
     receipt = world.vault.flashLoan(actor, asset.token, asset.units(100), b"", sender=world.stranger)
-    assert [event["ratePerYear"] for event in receipt.events("RateLatched")][-1:] == [RATE_AT_HALF]
+    assert [event["ratePerYear"] for event in receipt.events("Accrued")][-1:] == [RATE_AT_HALF]
     assert market(world, asset)["rate"] == RATE_AT_HALF
-    assert world.supply(world.usdc, 1).events("RateLatched") == []
+    # never borrowed: nothing accrues, and the rate stays the least
+    assert world.supply(world.usdc, 1).events("Accrued") == []
 
 
 def test_rate__while_nobody_acts__stays_whatever_utilisation_becomes(world: World):
@@ -127,6 +129,7 @@ def test_accrual__is_announced_by_the_next_action_with_its_figures(world: World)
     assert receipt.event("Accrued") == {
         "assetId": asset.id,
         "index": state["index"],
+        "ratePerYear": market(world, asset)["rate"],
         "interest": state["debt"] - asset.units(5_000),
         "feeShares": world.vault.supplySharesOf(asset.id, world.treasury),
     }
