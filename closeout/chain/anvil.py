@@ -16,7 +16,7 @@ from closeout.chain.rpc import IpcClient
 from closeout.errors import EnvironmentProblem
 from closeout.toolchain.settings import ROOT, compiler_settings
 
-__all__ = ["Anvil", "find_anvil"]
+__all__ = ["Anvil", "end", "find_anvil", "free_port"]
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
@@ -39,6 +39,16 @@ def find_anvil() -> Path:
         if candidate and Path(candidate).exists():
             return Path(candidate)
     raise EnvironmentProblem("anvil: not found on PATH, in .venv or in node_modules; `make setup` installs it")
+
+
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Asks a process to end; after so many seconds it is killed."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 class Anvil:
@@ -69,7 +79,7 @@ class Anvil:
 
     def __enter__(self) -> Self:
         binary = find_anvil()
-        self.port = self._wanted_port or _free_port()
+        self.port = self._wanted_port or free_port()
         if self._wanted_port and _is_busy(self._wanted_port):
             raise EnvironmentProblem(f"port {self._wanted_port}: busy, expected a free one")
         self._folder = Path(tempfile.mkdtemp(prefix="closeout-anvil-"))
@@ -105,12 +115,7 @@ class Anvil:
 
     def _stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            end(self._process, STOP_SECONDS)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -129,7 +134,7 @@ def _connect(process: subprocess.Popen[bytes], socket_path: Path, log_path: Path
     raise EnvironmentProblem(f"anvil: did not answer within {START_SECONDS:.0f} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -28,7 +28,7 @@ from closeout.model import AssetParameters, Bucket, ProtocolParameters
 from closeout.toolchain.artifacts import Artifact
 from closeout.units import BPS, WAD
 
-__all__ = ["NodeReader"]
+__all__ = ["NodeReader", "block_of"]
 
 GAS = 500_000_000
 """For a call that reads thousands of accounts. A node that allows less takes its own limit."""
@@ -73,6 +73,18 @@ class _State:
     configuration: Configuration
 
 
+def block_of(found: Mapping[str, Any]) -> Block:
+    """A header as JSON-RPC gives it. Raises NodeError where something is missing."""
+    with understood("eth_getBlockByNumber"):
+        return Block(
+            int(found["number"], 16),
+            found["hash"],
+            found["parentHash"],
+            int(found["timestamp"], 16),
+            int(found.get("baseFeePerGas") or "0x0", 16),
+        )
+
+
 class NodeReader:
     """See `closeout.keeper.ports.ChainReader`. `artifacts`: those of the build; `pools` None: there are none."""
 
@@ -106,16 +118,7 @@ class NodeReader:
 
     def _block(self, name: str) -> Block | None:
         found = self._rpc.call("eth_getBlockByNumber", name, False)
-        if found is None:
-            return None
-        with understood("eth_getBlockByNumber"):
-            return Block(
-                int(found["number"], 16),
-                found["hash"],
-                found["parentHash"],
-                int(found["timestamp"], 16),
-                int(found.get("baseFeePerGas") or "0x0", 16),
-            )
+        return None if found is None else block_of(found)
 
     def logs(self, first: int, last: Block) -> Sequence[Log]:
         """One block by its hash; a range by numbers, with the hash of its last block asked in the same batch."""

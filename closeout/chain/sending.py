@@ -9,6 +9,7 @@ from eth_abi.abi import decode
 from eth_utils.address import to_checksum_address
 
 from closeout.chain.abi import ContractAbi
+from closeout.chain.reader import block_of
 from closeout.chain.rpc import RpcError, understood
 from closeout.errors import NodeError
 from closeout.keeper.breaker import Spending
@@ -211,14 +212,7 @@ def _flow(owner: str, logs: Sequence[Mapping[str, Any]], worth: Worth) -> int:
 def _block(found: Mapping[str, Any] | None) -> Block:
     if found is None:
         raise NodeError("the node does not know a block that it named")
-    with understood("eth_getBlockByNumber"):
-        return Block(
-            int(found["number"], 16),
-            found["hash"],
-            found["parentHash"],
-            int(found["timestamp"], 16),
-            int(found.get("baseFeePerGas") or "0x0", 16),
-        )
+    return block_of(found)
 
 
 def _all(answers: Sequence[Any]) -> Sequence[Any]:

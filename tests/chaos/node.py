@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-from closeout.chain.anvil import find_anvil
+from closeout.chain.anvil import end, find_anvil, free_port
 from closeout.chain.http import HttpClient
 from closeout.chain.rpc import IpcClient
 from closeout.errors import EnvironmentProblem, NodeError
@@ -20,12 +19,6 @@ START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 GAS_LIMIT = 30_000_000
 PREPARING_GAS_LIMIT = 60_000_000
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ChaosNode:
@@ -86,12 +79,7 @@ class ChaosNode:
         if self._process is None:
             return
         self.rpc.close()
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, STOP_SECONDS)
         self._process = None
 
     def call(self, method: str, *params: Any) -> Any:

@@ -30,16 +30,9 @@ from tests.model.stage import (
     STRANGER,
     USD,
     collateral,
-    make_vault,
     opened,
     refused,
 )
-
-
-@pytest.fixture
-def vault() -> Vault:
-    return make_vault()
-
 
 # ----------------------------------------------------------------------------------------------------------- deposits
 

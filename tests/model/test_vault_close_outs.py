@@ -5,8 +5,6 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 
-import pytest
-
 from closeout.model import (
     INSURANCE_FUND,
     MAX_UINT256,
@@ -30,16 +28,9 @@ from tests.model.stage import (
     STRANGER,
     USD,
     collateral,
-    make_vault,
     opened,
     refused,
 )
-
-
-@pytest.fixture
-def vault() -> Vault:
-    return make_vault()
-
 
 # --------------------------------------------------------------------------------------------------------- close-outs
 
