@@ -288,15 +288,21 @@ def section_5(sight: Sight) -> bool:
 
 
 def p19(sight: Sight) -> bool:
-    """A liquidator gets at least the floor above what he repays, less one unit of each token."""
+    """A liquidator gets at least the floor above what he repays, less one unit of each token.
+
+    Where no debt is written off also less one share of each debt: docs/invariants.md.
+    """
     closed = _closed_for_sure(sight)
     if closed is None:
         return False
     _, result, _, _ = closed
+    units = sight.units_of(result.repaid)
+    if result.regime != Regime.TERMINAL:
+        units += sum((sight.unit_value(n) * sight.share_of(n) for n in result.repaid), Fraction(0))
     repaid = sum((units * sight.unit_value(n) for n, (units, _, _) in result.repaid.items()), Fraction(0))
     got = sum(((s - p - i) * sight.unit_value(n) for n, (s, p, i) in result.seized.items()), Fraction(0))
     floor = 1 + Fraction(sight.setting.parameters.curve.bonus_floor, WAD)
-    least = floor * (repaid - sight.units_of(result.repaid)) - sight.units_of(result.seized)
+    least = floor * (repaid - units) - sight.units_of(result.seized)
     assert got >= least - NOISE, sight.place
     return True
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from closeout.model import AccountId, CloseOutResult
+from closeout.model import INDEX_ONE, AccountId, CloseOutResult
 from closeout.units import WAD
 from tests.differential.pairs import State, Witness, place_of, result_of
 from tests.differential.plays import Step
@@ -106,6 +106,10 @@ class Sight:
     def units_of(self, assets: Any) -> Fraction:
         """USD of one unit of each of these assets."""
         return sum((self.unit_value(n) for n in assets), Fraction(0))
+
+    def share_of(self, asset: int) -> Fraction:
+        """Token units of one debt share, after the step."""
+        return Fraction(self.after.assets[asset].index, 100 * INDEX_ONE)
 
     def collateral_value(self, look: AccountLook) -> Fraction:
         return sum((units * self.unit_value(n) for n, units in enumerate(look.collateral) if units), Fraction(0))
