@@ -56,7 +56,8 @@ def test_pause__ends_by_itself_once_anyone_lifts_it(world: World, pauser: Deploy
     with reverts("StillPaused", 0, until, until - 1):
         pauser.lift(WETH, 0, sender=world.stranger)
     world.warp(1)
-    pauser.lift(WETH, WBTC, sender=world.stranger)
+    lifted = pauser.lift(WETH, WBTC, sender=world.stranger)
+    assert lifted.event("PauseEnded") == {"borrowing": WETH, "withdrawing": WBTC}
     assert pauses(world) == (USDC, 0)
     assert pauser.paused() == (USDC, 0)
     with reverts("NotPaused", 0):
@@ -126,7 +127,8 @@ def test_governor__confirms_within_a_month_and_again(world: World, pauser: Deplo
     for until in (most + 1, world.now - 1):
         with reverts("UntilOutOfRange", until, world.now, most):
             pauser.confirmPause(WETH, 0, until, sender=world.governor)
-    pauser.confirmPause(WETH, 0, most, sender=world.governor)
+    confirmed = pauser.confirmPause(WETH, 0, most, sender=world.governor)
+    assert confirmed.event("PauseConfirmed") == {"borrowing": WETH, "withdrawing": 0, "until": most}
     assert pauser.pauseOf(0) == (most, 0)
     assert pauser.pauseOf(2)[1] < most, "what was not named is not prolonged"
     world.warp(CONFIRMED - 1)

@@ -127,22 +127,17 @@ def test_sequencer__in_each_state__degrades_and_never_blocks(stage: Stage, answe
 
 
 @pytest.mark.parametrize(
-    ("changes", "error"),
+    "changes",
     [
-        ({"heartbeat": 0}, "ParameterOutOfRange"),
-        ({"heartbeat": 2 * DAY + 1, "max_age": 3 * DAY}, "ParameterOutOfRange"),
-        ({"max_age": HOUR - 1}, "ParameterOutOfRange"),
-        ({"max_age": 7 * DAY + 1}, "ParameterOutOfRange"),
-        ({"grace": DAY + 1}, "ParameterOutOfRange"),
-        ({"least": 0}, "AnswerOutOfBounds"),
-        ({"least": -1}, "AnswerOutOfBounds"),
-        ({"most": 10**48 + 1}, "AnswerOutOfBounds"),
-        ({"least": 11, "most": 10}, "AnswerOutOfBounds"),
+        {"least": 0},
+        {"least": -1},
+        {"most": 10**48 + 1},
+        {"least": 11, "most": 10},
     ],
 )
-def test_construction__with_a_bound_that_makes_no_sense__is_refused(stage: Stage, changes: dict[str, int], error: str):
+def test_construction__with_ends_of_answers_that_make_no_sense__is_refused(stage: Stage, changes: dict[str, int]):
     feed = stage.feed(2_000)
-    with reverts(error, ...):
+    with reverts("AnswerOutOfBounds", ...):
         stage.chainlink(feed, **changes)
 
 

@@ -154,10 +154,3 @@ def test_dispute__of_a_primary_that_is_degraded_itself__leaves_it_degraded(stage
         stage.wait(PERIOD // 2)
     quote = stage.quote(adapter)
     assert (quote.status, quote.low, quote.high) == ("degraded", 2_000 * WAD, 2_000 * WAD)
-
-
-@pytest.mark.parametrize(("bound", "period"), [(9, PERIOD), (20_01, PERIOD), (200, HOUR - 1), (200, 7 * DAY + 1)])
-def test_construction__with_a_bound_that_makes_no_sense__is_refused(stage: Stage, pair: Pair, bound: int, period: int):
-    sources = (pair.adapter.PRIMARY(), pair.adapter.SECONDARY())
-    with reverts("ParameterOutOfRange", ...):
-        stage.deploy("DeviationAdapter", *sources, bound, period)

@@ -233,26 +233,6 @@ def test_look__that_pokes_twice_to_make_a_lie_the_record__fails_where_anyone_pok
 # --------------------------------------------------------------------------------------------------------- construction
 
 
-@pytest.mark.parametrize(
-    ("parameters", "name"),
-    [
-        ((0, 10, CONFIRM), "maxGrowth"),
-        ((300_01, 10, CONFIRM), "maxGrowth"),
-        ((1_000, 5_01, CONFIRM), "maxDrop"),
-        ((1_000, 10, 10 * MINUTE - 1), "confirmAfter"),
-        ((1_000, 10, DAY + 1), "confirmAfter"),
-    ],
-)
-def test_construction__with_a_bound_that_makes_no_sense__is_refused(
-    stage: Stage, parameters: tuple[int, ...], name: str
-):
-    shares = make(stage)
-    price = stage.chainlink(stage.feed(PRICE))
-    with reverts("ParameterOutOfRange", ...):
-        stage.deploy("Erc4626Adapter", shares.vault, price, parameters)
-    assert name
-
-
 def test_construction__over_an_asset_of_two_decimals__is_refused(stage: Stage):
     with reverts("ParameterOutOfRange", b"assetDecimals".ljust(32, b"\0"), 2, 6, 36):
         make(stage, 2)

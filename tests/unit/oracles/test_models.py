@@ -87,12 +87,6 @@ def test_model__put_into_the_router_it_stands_on__is_refused(market: Market):
         router.activate(token, model, PRICE, sender=GOVERNOR)
 
 
-@pytest.mark.parametrize(("abandon", "decay"), [(3 * DAY - 1, DECAY), (90 * DAY + 1, DECAY), (ABANDON, 7 * DAY - 1)])
-def test_router__with_a_model_that_makes_no_sense__is_refused(stage: Stage, abandon: int, decay: int):
-    with reverts("ParameterOutOfRange", ...):
-        stage.router(abandon_after=abandon, decay_period=decay)
-
-
 # ---------------------------------------------------------------------------------------------------------------- cross
 
 
@@ -210,21 +204,3 @@ def test_target__never_leaves_its_bounds__also_where_they_are_the_wrong_way_roun
     walk(stage, market, volatility, 50, 0.5)
     assert volatility.targetHealthFactorWad(token, MOST, LEAST) == MOST
     assert volatility.targetHealthFactorWad(token, LEAST, LEAST) == LEAST
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        (6 * HOUR - 1, 10 * 60, CALM, TURBULENT),
-        (31 * DAY, HOUR, CALM, TURBULENT),
-        (2 * DAY, 10 * 60 - 1, CALM, TURBULENT),
-        (2 * DAY, 6 * HOUR + 1, CALM, TURBULENT),
-        (2 * DAY, HOUR, TURBULENT, TURBULENT),
-        (2 * DAY, HOUR, CALM, 10 * WAD + 1),
-    ],
-)
-def test_construction__with_a_bound_that_makes_no_sense__is_refused(
-    stage: Stage, market: Market, parameters: tuple[int, ...]
-):
-    with reverts("ParameterOutOfRange", ...):
-        stage.deploy("VolatilityOracle", market[0], *parameters)

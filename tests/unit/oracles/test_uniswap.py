@@ -191,25 +191,6 @@ def test_pool__swapped_in_every_block__still_reaches_back_to_the_windows_start(s
 # --------------------------------------------------------------------------------------------------------- construction
 
 
-@pytest.mark.parametrize(
-    ("changes", "parameter"),
-    [
-        ({"window": 599}, b"window"),
-        ({"window": 4 * 3_600 + 1}, b"window"),
-        ({"block": 0}, b"blockTime"),
-        ({"block": 61}, b"blockTime"),
-        ({"least": 0}, b"leastLiquidity"),
-        ({"least": 3}, b"leastLiquidity"),
-    ],
-)
-def test_construction__with_a_bound_that_makes_no_sense__is_refused(
-    stage: Stage, pool: Pool, dollar: Deployed, changes: dict[str, int], parameter: bytes
-):
-    with reverts("ParameterOutOfRange", ...):
-        pool.twap(dollar, **changes)
-    assert parameter
-
-
 def test_construction__for_a_token_that_is_not_in_the_pool__is_refused(stage: Stage, pool: Pool, dollar: Deployed):
     other = stage.token()
     with reverts("SourceMissing", other.address):
