@@ -1,11 +1,12 @@
 """Coverage of the contracts: with CLOSEOUT_COVERAGE=1 tests run on a build without optimizer, and every call is traced.
 
 Nothing in the tests knows of it: what they load, the node they start and what they ask of it are changed underneath.
+What they simulate is played again as transactions, which are traced as any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partialmethod
 from typing import Any
 
@@ -20,6 +21,7 @@ from closeout.toolchain.settings import ROOT
 __all__ = ["Coverage"]
 
 FILE = ROOT / ".build" / "coverage" / "hits.json"
+GAS = 100_000_000
 
 
 class Coverage:
@@ -30,6 +32,8 @@ class Coverage:
         self._build = build()
         self._tracers: dict[int, Tracer] = {}
         self._call = IpcClient.call
+        self._call_many = IpcClient.call_many
+        self._sent = 0
         plugin = self
 
         def load(*_: Any, **__: Any) -> dict[str, artifacts.Artifact]:
@@ -37,6 +41,12 @@ class Coverage:
 
         def call(client: IpcClient, method: str, *params: Any) -> Any:
             return plugin.called(client, method, params)
+
+        def call_many(client: IpcClient, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+            for method, params in requests:
+                if method == "eth_simulateV1" and id(client) in plugin._tracers:
+                    plugin.played(client, params[0]["blockStateCalls"])
+            return plugin._call_many(client, requests)
 
         started = anvil.Anvil.__enter__
 
@@ -47,6 +57,7 @@ class Coverage:
 
         artifacts.load = load
         IpcClient.call = call  # type: ignore[method-assign]
+        IpcClient.call_many = call_many  # type: ignore[method-assign]
         anvil.Anvil.__enter__ = enter  # type: ignore[method-assign, assignment]
         anvil.Anvil.__init__ = partialmethod(  # type: ignore[method-assign, assignment]
             anvil.Anvil.__init__, extra=("--disable-code-size-limit",)
@@ -65,6 +76,37 @@ class Coverage:
             return self._call(client, method, *params)
         tracer.trace(params[0])
         return self._call(client, method, *params)
+
+    def played(self, client: IpcClient, blocks: Sequence[Mapping[str, Any]]) -> None:
+        """The calls of blocks as transactions, one after the other; then all is as before."""
+        tracer, ask = self._tracers[id(client)], self._call
+        snapshot = ask(client, "evm_snapshot")
+        for block in blocks:
+            time = int(block["blockOverrides"]["time"], 16)
+            for address, changes in block.get("stateOverrides", {}).items():
+                self._put(client, address, changes)
+                tracer.forget()
+            self._mine(client, time)
+            for request in block["calls"]:
+                tracer.trace(request)
+                # a hash must never come twice
+                self._sent += 1
+                ask(client, "eth_sendTransaction", request | {"gas": hex(GAS + self._sent), "gasPrice": "0x0"})
+                self._mine(client, time)
+        ask(client, "evm_revert", snapshot)
+        tracer.forget()
+
+    def _mine(self, client: IpcClient, time: int) -> None:
+        self._call(client, "evm_setNextBlockTimestamp", time)
+        self._call(client, "evm_mine")
+
+    def _put(self, client: IpcClient, address: str, changes: Mapping[str, Any]) -> None:
+        for slot, word in changes.get("stateDiff", {}).items():
+            self._call(client, "anvil_setStorageAt", address, slot, word)
+        if "code" in changes:
+            self._call(client, "anvil_setCode", address, changes["code"])
+        unknown = changes.keys() - {"stateDiff", "code"}
+        assert not unknown, f"stateOverrides: {unknown} is not played"
 
     def pytest_sessionfinish(self) -> None:
         self._hits.merge(FILE)

@@ -19,7 +19,7 @@ TESTS = ("tests/unit", "tests/integration", "tests/property", "tests/differentia
 LEAST_LINES, LEAST_BRANCHES = 0.98, 0.95
 # Bounds of gas are for the optimised code.
 NO_GAS = "not gas and not block"
-QUIET = ("-q", "--no-header", "--tb=no", "-p", "no:ape_test", "-p", "no:cacheprovider")
+QUIET = ("-q", "--no-header", "--tb=line", "-p", "no:ape_test", "-p", "no:cacheprovider")
 
 
 def run(tests: Sequence[str]) -> None:

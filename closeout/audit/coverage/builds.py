@@ -6,17 +6,21 @@ Through the intermediate representation, as the shipped code: without it solc fi
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from closeout.audit.coverage.structure import Decision, Range, assembly_in, is_measured
 from closeout.toolchain import compile as compiler
 from closeout.toolchain.artifacts import Artifact
 from closeout.toolchain.settings import ROOT, compiler_settings
 from closeout.toolchain.solc import solc_path
 
-__all__ = ["Code", "CoverageBuild", "build"]
+__all__ = ["Code", "CoverageBuild", "Place", "build"]
 
 FILE = ROOT / ".build" / "closeout.coverage.json"
 OUTPUT = [
@@ -30,6 +34,9 @@ OUTPUT = [
 ]
 PUSH1, PUSH32, JUMPI = 0x60, 0x7F, 0x57
 
+# file, first character, length
+Place = tuple[str, int, int]
+
 
 @dataclass
 class Code:
@@ -37,8 +44,7 @@ class Code:
 
     contract: str
     hex: str
-    # program counter -> (file, first character, length)
-    places: dict[int, tuple[str, int, int]] = field(repr=False)
+    places: dict[int, Place] = field(repr=False)
     jumps: set[int] = field(repr=False)
 
 
@@ -79,30 +85,36 @@ def build(root: Path = ROOT) -> CoverageBuild:
 
 
 def _loaded(kept: dict[str, Any]) -> CoverageBuild:
-    artifacts, runtime, creation, trees = {}, [], [], {}
-    for source, unit in kept.items():
-        trees[source] = unit["ast"]
+    artifacts, runtime, creation = {}, [], []
+    trees = {source: unit["ast"] for source, unit in kept.items()}
+    assembly = {source: assembly_in(tree) for source, tree in trees.items() if is_measured(source)}
+    for unit_source, unit in kept.items():
         for name, made in unit["contracts"].items():
             evm = made["evm"]
             artifacts[name] = Artifact(
                 name=name,
-                source=source,
+                source=unit_source,
                 abi=made["abi"],
                 bytecode="0x" + evm["bytecode"]["object"],
                 deployed_bytecode="0x" + evm["deployedBytecode"]["object"],
                 selectors={signature: "0x" + selector for signature, selector in evm["methodIdentifiers"].items()},
                 storage_layout=made.get("storageLayout") or {},
             )
-            runtime.append(_code(name, evm["deployedBytecode"], unit["files"]))
-            creation.append(_code(name, evm["bytecode"], unit["files"]))
+            runtime.append(_code(name, evm["deployedBytecode"], unit["files"], assembly))
+            creation.append(_code(name, evm["bytecode"], unit["files"], assembly))
     return CoverageBuild(artifacts, runtime, creation, trees)
 
 
-def _code(name: str, made: dict[str, Any], files: dict[str, str]) -> Code:
+def _code(
+    name: str,
+    made: dict[str, Any],
+    files: dict[str, str],
+    assembly: Mapping[str, Mapping[Range, list[Decision]]],
+) -> Code:
     code = bytes.fromhex(made["object"])
-    places: dict[int, tuple[str, int, int]] = {}
-    jumps: set[int] = set()
-    counter = 0
+    places: dict[int, Place] = {}
+    jumps: dict[int, int] = {}
+    counter = target = 0
     start = length = file = ""
     for entry in made["sourceMap"].split(";") if made["object"] else ():
         parts = [*entry.split(":"), "", "", ""]
@@ -112,6 +124,39 @@ def _code(name: str, made: dict[str, Any], files: dict[str, str]) -> Code:
         if file in files:
             places[counter] = (files[file], int(start), int(length))
         if code[counter] == JUMPI:
-            jumps.add(counter)
-        counter += 1 + max(0, code[counter] - PUSH1 + 1 if PUSH1 <= code[counter] <= PUSH32 else 0)
-    return Code(name, made["object"], places, jumps)
+            jumps[counter] = target
+        width = max(0, code[counter] - PUSH1 + 1 if PUSH1 <= code[counter] <= PUSH32 else 0)
+        target = int.from_bytes(code[counter + 1 : counter + 1 + width], "big")
+        counter += 1 + width
+    _place_assembly(name, places, jumps, assembly)
+    return Code(name, made["object"], places, set(jumps))
+
+
+def _place_assembly(
+    name: str,
+    places: dict[int, Place],
+    jumps: dict[int, int],
+    assembly: Mapping[str, Mapping[Range, list[Decision]]],
+) -> None:
+    """Gives the jumps of assembly, and where they lead, the places of what they decide.
+
+    `jumps`: of each its destination, which was pushed just before it.
+    """
+    found: defaultdict[Place, list[int]] = defaultdict(list)
+    for counter in jumps:
+        if counter in places:
+            found[places[counter]].append(counter)
+    for (source, start, length), counters in found.items():
+        decisions = assembly.get(source, {}).get((start, start + length), [])
+        # a modifier's block stands in the code once for each function that has it
+        if not decisions:
+            continue
+        if len(counters) % len(decisions):
+            raise RuntimeError(
+                f"{name}: {len(counters)} jumps at {source}:{start}, expected a multiple of {len(decisions)}"
+            )
+        for counter, decision in zip(counters, itertools.cycle(decisions)):
+            goals = (counter, decision.place), (counter + 1, decision.fallen), (jumps[counter], decision.taken)
+            for goal, place in goals:
+                if place is not None:
+                    places[goal] = (source, place[0], place[1] - place[0])

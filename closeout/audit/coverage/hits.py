@@ -6,11 +6,9 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from closeout.audit.coverage.builds import Code
+from closeout.audit.coverage.builds import Code, Place
 
 __all__ = ["Hits"]
-
-Place = tuple[str, int, int]
 
 
 class Hits:
@@ -19,13 +17,20 @@ class Hits:
     def __init__(self) -> None:
         self.places: set[Place] = set()
         self.jumps: defaultdict[Place, set[bool]] = defaultdict(set)
+        self._known: defaultdict[int, tuple[set[int], set[tuple[int, int]]]] = defaultdict(lambda: (set(), set()))
 
-    def add(self, code: Code, counters: set[int], jumps: set[tuple[int, int]]) -> None:
-        """Counters that were executed, and (counter, next counter) of each jump."""
-        self.places |= {code.places[counter] for counter in counters if counter in code.places}
-        for counter, following in jumps:
+    def add(self, code: Code, counters: set[int], jumps: set[tuple[int, int]]) -> bool:
+        """Counters that were executed, and (counter, next counter) of each jump. Whether anything of it is new."""
+        known_counters, known_jumps = self._known[id(code)]
+        new_counters, new_jumps = counters - known_counters, jumps - known_jumps
+        known_counters |= new_counters
+        known_jumps |= new_jumps
+        before = len(self.places), sum(map(len, self.jumps.values())) if new_jumps else 0
+        self.places |= {code.places[counter] for counter in new_counters if counter in code.places}
+        for counter, following in new_jumps:
             if counter in code.places:
                 self.jumps[code.places[counter]].add(following != counter + 1)
+        return before != (len(self.places), sum(map(len, self.jumps.values())) if new_jumps else 0)
 
     def merge(self, file: Path) -> None:
         """Adds what an earlier run wrote."""

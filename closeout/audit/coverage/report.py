@@ -10,16 +10,14 @@ from pathlib import Path
 
 from closeout.audit.coverage.builds import CoverageBuild
 from closeout.audit.coverage.hits import Hits
-from closeout.audit.coverage.structure import Branch, branches_in, statements_in
+from closeout.audit.coverage.structure import Branch, branches_in, is_measured, statements_in
 
 __all__ = ["FileCoverage", "is_trusted", "measure", "write_html"]
-
-OUTSIDE = ("contracts/periphery/", "contracts/mocks/", "contracts/harness/", "interfaces/")
 
 
 def is_trusted(source: str) -> bool:
     """What users' funds depend on."""
-    return source.startswith("contracts/") and not source.startswith(OUTSIDE)
+    return is_measured(source) and not source.startswith("contracts/periphery/")
 
 
 @dataclass(frozen=True)
@@ -63,14 +61,15 @@ def measure(root: Path, build: CoverageBuild, hits: Hits) -> list[FileCoverage]:
         jumps[source].setdefault((start, start + length), set()).update(ways)
     found = []
     for source, tree in sorted(build.trees.items()):
-        if not source.startswith("contracts/") or source.startswith(("contracts/mocks/", "contracts/harness/")):
+        if not is_measured(source):
             continue
         text = (root / source).read_bytes()
         newlines = [offset for offset, byte in enumerate(text) if byte == 10]
         lines: dict[int, bool] = {}
         for statement in statements_in(tree):
             line = bisect_right(newlines, statement.start) + 1
-            ran = any(statement.start <= start and end <= statement.end for start, end in places[source])
+            first, last = statement.shown_by
+            ran = any(first <= start and end <= last for start, end in places[source])
             # a guard and what it does on one line: whether both ran is the branch's question
             lines[line] = lines.get(line, False) or ran
         branches: dict[int, tuple[int, int]] = {}

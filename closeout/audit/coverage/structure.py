@@ -1,4 +1,8 @@
-"""What can be covered: the statements and branches of a source, from its syntax tree."""
+"""What can be covered: the statements and branches of a source, from its syntax tree.
+
+All instructions of an assembly block carry the block's place. Its decisions are found by their order instead: the
+conditional jumps of a block stand in its code as its decisions do in its text.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Branch", "Statement", "branches_in", "statements_in"]
+__all__ = ["Branch", "Decision", "Range", "Statement", "assembly_in", "branches_in", "is_measured", "statements_in"]
+
+Range = tuple[int, int]
 
 LEAVES = {
     "ExpressionStatement", "VariableDeclarationStatement", "Return", "EmitStatement", "RevertStatement",
@@ -24,10 +30,11 @@ BRANCHING = ("IfStatement", "Conditional", "YulIf")
 
 @dataclass(frozen=True)
 class Statement:
-    """Characters `start` to `end` of a source: executed where an instruction inside them is."""
+    """Characters `start` to `end` of a source: executed where an instruction inside `shown_by` is."""
 
     start: int
     end: int
+    shown_by: Range
 
 
 @dataclass(frozen=True)
@@ -36,44 +43,101 @@ class Branch:
 
     start: int
     end: int
-    condition: tuple[int, int]
+    condition: Range
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A conditional jump in assembly: what is decided, and what runs where it falls through or is taken."""
+
+    place: Range
+    fallen: Range | None = None
+    taken: Range | None = None
+
+
+def is_measured(source: str) -> bool:
+    """Whether it is ours, and meant for a chain."""
+    return source.startswith("contracts/") and not source.startswith(("contracts/mocks/", "contracts/harness/"))
 
 
 def statements_in(tree: dict[str, Any]) -> list[Statement]:
     """Every statement inside a function or modifier."""
     found = []
-    for node in _nodes(tree, in_code=False):
+    for node, block in _nodes(tree):
         if node["nodeType"] in LEAVES:
-            found.append(Statement(*_range(node)))
+            found.append(Statement(*_range(node), block or _range(node)))
         elif node["nodeType"] in CONDITIONS and node.get(CONDITIONS[node["nodeType"]]):
-            found.append(Statement(*_range(node[CONDITIONS[node["nodeType"]]])))
+            condition = _range(node[CONDITIONS[node["nodeType"]]])
+            found.append(Statement(*condition, block or condition))
     return found
 
 
 def branches_in(tree: dict[str, Any]) -> list[Branch]:
     return [
-        Branch(*_range(node), _range(node["condition"]))
-        for node in _nodes(tree, in_code=False)
-        if node["nodeType"] in BRANCHING
+        Branch(*_range(node), _range(node.get("condition", node)))
+        for node, _ in _nodes(tree)
+        if node["nodeType"] in BRANCHING or _is_chosen(node)
     ]
 
 
-def _nodes(node: Any, *, in_code: bool) -> Iterator[dict[str, Any]]:
-    """All nodes in bodies of functions and modifiers."""
+def assembly_in(tree: dict[str, Any]) -> dict[Range, list[Decision]]:
+    """The decisions of each assembly block that has any, in the order of their jumps."""
+    blocks = {_range(node): list(_decisions(node["AST"])) for node, _ in _nodes(tree) if "AST" in node}
+    return {place: decisions for place, decisions in blocks.items() if decisions}
+
+
+def _decisions(node: Any) -> Iterator[Decision]:
+    """In the order in which solc lays out their jumps."""
     if isinstance(node, list):
         for part in node:
-            yield from _nodes(part, in_code=in_code)
+            yield from _decisions(part)
+        return
+    kind = node["nodeType"]
+    if kind == "YulBlock":
+        yield from _decisions(node["statements"])
+    elif kind == "YulIf":
+        yield Decision(_range(node), fallen=_range(node["body"]))
+        yield from _decisions(node["body"])
+    elif kind == "YulForLoop":
+        yield from _decisions(node["pre"])
+        yield Decision(_range(node), fallen=_range(node["body"]))
+        yield from _decisions([node["body"], node["post"]])
+    elif kind == "YulSwitch":
+        # a jump to each case, then what is left when none was taken, then the cases
+        chosen = [case for case in node["cases"] if _is_chosen(case)]
+        others = [case["body"] for case in node["cases"] if not _is_chosen(case)]
+        for case in chosen:
+            fallen = _range(others[0]) if others and case is chosen[-1] else None
+            yield Decision(_range(case), fallen=fallen, taken=_range(case["body"]))
+        yield from _decisions([*others, *(case["body"] for case in chosen)])
+
+
+def _is_chosen(node: dict[str, Any]) -> bool:
+    """A case of a switch, other than the default."""
+    return bool(node["nodeType"] == "YulCase" and node["value"] != "default")
+
+
+def _nodes(node: Any, *, in_code: bool = False, block: Range | None = None) -> Iterator[tuple[dict[str, Any], Any]]:
+    """All nodes in bodies of functions and modifiers; those in assembly with the place that shows that they ran."""
+    if isinstance(node, list):
+        for part in node:
+            yield from _nodes(part, in_code=in_code, block=block)
     elif isinstance(node, dict):
         kind = node.get("nodeType")
         if in_code and kind:
-            yield node
+            yield node, block
         for name, part in node.items():
             is_body = kind in ("FunctionDefinition", "ModifierDefinition") and name == "body"
+            inner = block
+            if kind == "InlineAssembly":
+                inner = _range(node)
+            elif kind in ("YulIf", "YulCase", "YulForLoop") and name in ("body", "post"):
+                inner = _range(node["body"])
             # constant expressions and types are not run
             if isinstance(part, dict | list) and name not in ("typeDescriptions", "typeName", "nativeSrc"):
-                yield from _nodes(part, in_code=in_code or is_body)
+                yield from _nodes(part, in_code=in_code or is_body, block=inner)
 
 
-def _range(node: dict[str, Any]) -> tuple[int, int]:
+def _range(node: dict[str, Any]) -> Range:
     start, length, _ = map(int, node["src"].split(":"))
     return start, start + length
