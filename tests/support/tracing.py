@@ -6,6 +6,7 @@ What they simulate is played again as transactions, which are traced as any.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import partialmethod
 from typing import Any
@@ -37,7 +38,8 @@ class Coverage:
         plugin = self
 
         def load(*_: Any, **__: Any) -> dict[str, artifacts.Artifact]:
-            return plugin._build.artifacts
+            # who loads may change it
+            return copy.deepcopy(plugin._build.artifacts)
 
         def call(client: IpcClient, method: str, *params: Any) -> Any:
             return plugin.called(client, method, params)
@@ -107,6 +109,10 @@ class Coverage:
             self._call(client, "anvil_setCode", address, changes["code"])
         unknown = changes.keys() - {"stateDiff", "code"}
         assert not unknown, f"stateOverrides: {unknown} is not played"
+
+    def pytest_runtest_setup(self) -> None:
+        for tracer in self._tracers.values():
+            tracer.begin()
 
     def pytest_sessionfinish(self) -> None:
         self._hits.merge(FILE)

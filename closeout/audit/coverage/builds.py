@@ -11,6 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,11 @@ class Code:
     hex: str
     places: dict[int, Place] = field(repr=False)
     jumps: set[int] = field(repr=False)
+
+    @cached_property
+    def is_measured(self) -> bool:
+        """Whether anything that is shipped runs in it."""
+        return any(is_measured(source) for source in {place[0] for place in self.places.values()})
 
 
 @dataclass
@@ -102,7 +108,7 @@ def _loaded(kept: dict[str, Any]) -> CoverageBuild:
             )
             runtime.append(_code(name, evm["deployedBytecode"], unit["files"], assembly))
             creation.append(_code(name, evm["bytecode"], unit["files"], assembly))
-    return CoverageBuild(artifacts, runtime, creation, trees)
+    return CoverageBuild(dict(sorted(artifacts.items())), runtime, creation, trees)
 
 
 def _code(

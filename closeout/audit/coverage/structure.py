@@ -30,11 +30,20 @@ BRANCHING = ("IfStatement", "Conditional", "YulIf")
 
 @dataclass(frozen=True)
 class Statement:
-    """Characters `start` to `end` of a source: executed where an instruction inside `shown_by` is."""
+    """Characters `start` to `end` of a source: executed where an instruction inside them is.
+
+    Of a condition the jump of the `whole` statement is another; of assembly it is the `block` that shows what ran.
+    """
 
     start: int
     end: int
-    shown_by: Range
+    function: Range
+    whole: Range | None = None
+    block: Range | None = None
+
+    def is_shown_by(self, place: Range) -> bool:
+        start, end = self.block or (self.start, self.end)
+        return (start <= place[0] and place[1] <= end) or place == self.whole
 
 
 @dataclass(frozen=True)
@@ -63,26 +72,26 @@ def is_measured(source: str) -> bool:
 def statements_in(tree: dict[str, Any]) -> list[Statement]:
     """Every statement inside a function or modifier."""
     found = []
-    for node, block in _nodes(tree):
+    for node, function, block in _nodes(tree):
         if node["nodeType"] in LEAVES:
-            found.append(Statement(*_range(node), block or _range(node)))
+            found.append(Statement(*_range(node), function, None, block))
         elif node["nodeType"] in CONDITIONS and node.get(CONDITIONS[node["nodeType"]]):
-            condition = _range(node[CONDITIONS[node["nodeType"]]])
-            found.append(Statement(*condition, block or condition))
+            whole = None if block else _range(node)
+            found.append(Statement(*_range(node[CONDITIONS[node["nodeType"]]]), function, whole, block))
     return found
 
 
 def branches_in(tree: dict[str, Any]) -> list[Branch]:
     return [
         Branch(*_range(node), _range(node.get("condition", node)))
-        for node, _ in _nodes(tree)
+        for node, *_ in _nodes(tree)
         if node["nodeType"] in BRANCHING or _is_chosen(node)
     ]
 
 
 def assembly_in(tree: dict[str, Any]) -> dict[Range, list[Decision]]:
     """The decisions of each assembly block that has any, in the order of their jumps."""
-    blocks = {_range(node): list(_decisions(node["AST"])) for node, _ in _nodes(tree) if "AST" in node}
+    blocks = {_range(node): list(_decisions(node["AST"])) for node, *_ in _nodes(tree) if "AST" in node}
     return {place: decisions for place, decisions in blocks.items() if decisions}
 
 
@@ -117,25 +126,29 @@ def _is_chosen(node: dict[str, Any]) -> bool:
     return bool(node["nodeType"] == "YulCase" and node["value"] != "default")
 
 
-def _nodes(node: Any, *, in_code: bool = False, block: Range | None = None) -> Iterator[tuple[dict[str, Any], Any]]:
-    """All nodes in bodies of functions and modifiers; those in assembly with the place that shows that they ran."""
+def _nodes(
+    node: Any, function: Range | None = None, block: Range | None = None
+) -> Iterator[tuple[dict[str, Any], Range, Range | None]]:
+    """All nodes in bodies of functions and modifiers, with that body; in assembly with the place that shows it ran."""
     if isinstance(node, list):
         for part in node:
-            yield from _nodes(part, in_code=in_code, block=block)
+            yield from _nodes(part, function, block)
     elif isinstance(node, dict):
         kind = node.get("nodeType")
-        if in_code and kind:
-            yield node, block
+        if function and kind:
+            yield node, function, block
         for name, part in node.items():
-            is_body = kind in ("FunctionDefinition", "ModifierDefinition") and name == "body"
-            inner = block
-            if kind == "InlineAssembly":
+            # constant expressions and types are not run
+            if not isinstance(part, dict | list) or name in ("typeDescriptions", "typeName", "nativeSrc"):
+                continue
+            body, inner = function, block
+            if kind in ("FunctionDefinition", "ModifierDefinition") and name == "body" and isinstance(part, dict):
+                body = _range(part)
+            elif kind == "InlineAssembly":
                 inner = _range(node)
             elif kind in ("YulIf", "YulCase", "YulForLoop") and name in ("body", "post"):
                 inner = _range(node["body"])
-            # constant expressions and types are not run
-            if isinstance(part, dict | list) and name not in ("typeDescriptions", "typeName", "nativeSrc"):
-                yield from _nodes(part, in_code=in_code or is_body, block=inner)
+            yield from _nodes(part, body, inner)
 
 
 def _range(node: dict[str, Any]) -> Range:

@@ -8,6 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from closeout.audit.coverage.builds import Code, CoverageBuild
@@ -19,9 +20,23 @@ STEP = re.compile(rb'"pc":(\d+),"op":"\w+","gas":\d+,"gasCost":\d+,"depth":(\d+)
 STEPS_ONLY = {"disableStack": True, "disableStorage": True, "disableMemory": True, "enableReturnData": False}
 # solc's metadata ends all code; the hash in it is of the contract's sources and settings
 METADATA_LENGTH = 2 * 53
-# Calls that called the same functions and ended alike mostly went the same way. They are traced step by step until so
-# many in a row have shown nothing new; then one in so many still is.
-ENOUGH, ONE_IN = 8, 16
+# In one test, a function that has shown nothing new so many times in a row is mostly passed over: one in so many times
+# it is looked at all the same.
+ENOUGH, ONE_IN = 4, 16
+# Gas of a byte of calldata that is zero, and of one that is not.
+ZERO, NONZERO = 4, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One call of ours: its code, the function with what it was refused with, and the gas that it used by itself.
+
+    The same function with the same gas has gone the same way.
+    """
+
+    code: Code | None
+    function: tuple[str, str, str]
+    gas: int
 
 
 class Tracer:
@@ -33,51 +48,55 @@ class Tracer:
         self._by_tail = {code.hex[-METADATA_LENGTH:]: code for code in build.runtime if code.hex}
         self._creation = [code for code in build.creation if code.hex]
         self._codes: dict[str, Code | None] = {}
-        self._gas: set[tuple[int, str]] = set()
-        self._idle: Counter[int] = Counter()
+        self._seen: set[tuple[tuple[str, str, str], int]] = set()
+        self._idle: Counter[tuple[str, str, str]] = Counter()
 
     def forget(self) -> None:
         """State went back: other code may stand at an address now."""
         self._codes.clear()
 
+    def begin(self) -> None:
+        """Another test: every function may show something new again."""
+        self._idle.clear()
+
     def trace(self, request: dict[str, Any]) -> None:
-        """Traces a call on the latest state, unless enough that look like it were."""
+        """Traces a call on the latest state, unless calls that went the same way were."""
         call = json.loads(self._ask("debug_traceCall", request, "latest", {"tracer": "callTracer"})).get("result")
         if not call:
             return
-        frames = list(self._frames(call))
-        shape = hash(frozenset(self._shape(call)))
-        if (shape, call["gasUsed"]) in self._gas:
-            return
-        self._gas.add((shape, call["gasUsed"]))
-        self._idle[shape] += 1
-        if self._idle[shape] > ENOUGH and self._idle[shape] % ONE_IN:
+        data = bytes.fromhex(call["input"][2:])
+        frames = list(self._frames(call, NONZERO * len(data) - (NONZERO - ZERO) * data.count(0)))
+        unseen = {(frame.function, frame.gas) for frame in frames if frame.code and frame.code.is_measured} - self._seen
+        self._seen |= unseen
+        due = [function for function in {function for function, _ in unseen} if self._is_due(function)]
+        if not due:
             return
         steps = STEP.findall(self._ask("debug_traceCall", request, "latest", STEPS_ONLY))
-        if self._assign(steps, iter(frames)):
-            self._idle[shape] = 0
+        self._assign(steps, iter(frames))
+
+    def _is_due(self, function: tuple[str, str, str]) -> bool:
+        self._idle[function] += 1
+        return self._idle[function] <= ENOUGH or self._idle[function] % ONE_IN == 0
 
     def _ask(self, method: str, *params: Any) -> bytes:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         self._connection.request("POST", "/", body, {"Content-Type": "application/json"})
         return self._connection.getresponse().read()
 
-    def _frames(self, call: dict[str, Any]) -> Iterator[Code | None]:
-        """The code of each call that runs any, in the order in which they begin."""
+    def _frames(self, call: dict[str, Any], data_gas: int = 0) -> Iterator[Frame]:
+        """Each call that runs any code, in the order in which they begin."""
         if call["type"].startswith("CREATE"):
-            yield next((code for code in self._creation if call["input"][2:].startswith(code.hex)), None)
+            yield self._frame(call, next((c for c in self._creation if call["input"][2:].startswith(c.hex)), None), 0)
         elif self._has_code(call["to"]):
-            yield self._codes[call["to"]]
-        for inner in call.get("calls", []):
-            yield from self._frames(inner)
+            yield self._frame(call, self._codes[call["to"]], data_gas)
+        for one in call.get("calls", []):
+            yield from self._frames(one)
 
-    def _shape(self, call: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
-        """What was called, and what it came to: the first four bytes of what it was refused with."""
-        code = self._codes.get(call.get("to", ""))
-        refusal = call.get("output", "")[:10] if "error" in call else None
-        yield code and code.contract, call["input"][:10], refusal
-        for inner in call.get("calls", ()):
-            yield from self._shape(inner)
+    def _frame(self, call: dict[str, Any], code: Code | None, data_gas: int) -> Frame:
+        gas = int(call["gasUsed"], 16) - sum(int(one["gasUsed"], 16) for one in call.get("calls", []))
+        selector = "" if call["type"].startswith("CREATE") else call["input"][:10]
+        refusal = call.get("output", "")[:10] if "error" in call else "done"
+        return Frame(code, (code.contract if code else "", selector, refusal), gas - data_gas)
 
     def _has_code(self, address: str) -> bool:
         if address not in self._codes:
@@ -87,21 +106,17 @@ class Tracer:
             self._codes[address] = self._by_tail.get(code[-METADATA_LENGTH:])
         return True
 
-    def _assign(self, steps: list[tuple[bytes, bytes]], frames: Iterator[Code | None]) -> bool:
-        """Walks the steps with a stack of codes: deeper is the next call, less deep one that returned.
-
-        Whether anything of it is new.
-        """
-        stack: list[Code | None] = []
-        is_new = False
+    def _assign(self, steps: list[tuple[bytes, bytes]], frames: Iterator[Frame]) -> None:
+        """Walks the steps with a stack of calls: deeper is the next one, less deep one that returned."""
+        stack: list[Frame | None] = []
         for level, part in itertools.groupby(steps, key=lambda step: step[1]):
             depth = int(level)
             del stack[depth:]
             while len(stack) < depth:
                 stack.append(next(frames, None))
-            code = stack[-1]
-            if code is not None:
+            frame = stack[-1]
+            if frame is not None and frame.code is not None:
                 counters = [counter for counter, _ in part]
-                ways = {(int(a), int(b)) for a, b in set(itertools.pairwise(counters)) if int(a) in code.jumps}
-                is_new |= self._hits.add(code, set(map(int, set(counters))), ways)
-        return is_new
+                jumps = {(int(a), int(b)) for a, b in set(itertools.pairwise(counters)) if int(a) in frame.code.jumps}
+                if self._hits.add(frame.code, set(map(int, set(counters))), jumps):
+                    self._idle[frame.function] = 0

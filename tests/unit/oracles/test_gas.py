@@ -15,6 +15,8 @@ from closeout.toolchain.settings import ROOT
 from tests.support.node import Deployed
 from tests.unit.oracles.stage import GOVERNOR, HOUR, STRANGER, WAD, Stage, selector
 
+pytestmark = pytest.mark.as_shipped
+
 PRICE = selector("price()")
 DOCUMENT = ROOT / "docs" / "oracles.md"
 

@@ -13,6 +13,8 @@ from tests.support.accounts import three_and_two
 from tests.support.world import Asset, World
 from tests.unit.periphery.stage import BUY_MISSING, SELL_ALL, Flash, Profit, Sale, one_and_one
 
+pytestmark = pytest.mark.as_shipped
+
 FEE, STABLE_FEE = 3_000, 500
 Order = tuple[Sequence[Sale], Asset]
 
