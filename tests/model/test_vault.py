@@ -17,6 +17,7 @@ from closeout.model import (
     RateParameters,
     Vault,
 )
+from closeout.model._ledger import Ledger
 from closeout.units import SECONDS_PER_YEAR, WAD, parse_units
 from tests.model.stage import (
     ACCOUNT,
@@ -335,3 +336,19 @@ def test_listing__a_bonus_below_the_floor_or_a_price_outside_its_range_is_refuse
             vault.set_price(ETH, price)
     with pytest.raises(ParameterOutOfBounds, match="now"):
         vault.advance_to(0)
+
+
+# -------------------------------------------------------------------------------------------------------------- ledger
+
+
+def test_transaction__that_fails__takes_back_its_own_writes_and_none_from_before() -> None:
+    ledger = Ledger()
+    row = (OWNER, ETH)
+    ledger.put(ledger.wallets, row, 5)
+    with pytest.raises(ZeroDivisionError), ledger.transaction():
+        ledger.put(ledger.wallets, row, 1 // 0)
+    with pytest.raises(ZeroDivisionError), ledger.transaction():
+        ledger.add(ledger.wallets, row, 2)
+        ledger.put(ledger.claims, row, 1)
+        ledger.add(ledger.wallets, row, 1 // 0)
+    assert (ledger.wallets, ledger.claims) == ({row: 5}, {})

@@ -56,6 +56,19 @@ def test_draw__of_all_changes__leaves_out_comments_declarations_and_what_any_tes
     ]
 
 
+def test_draw__of_python__takes_no_text_for_a_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = 'def f():\n    """One."""\n    a = 1\n    return a\n'
+    (tmp_path / "f.py").write_text(source)
+
+    def run(command: list[str], **_: object) -> None:
+        for number, before in enumerate(('"""One."""', "a = 1")):
+            (Path(command[-1]) / f"f.mutant.{number}.py").write_text(source.replace(before, "pass"))
+
+    (tmp_path / "mutate").touch()
+    monkeypatch.setattr(mutants.subprocess, "run", run)
+    assert [mutant.before for mutant in draw(tmp_path, "f.py", "seed", tmp_path)] == ["    a = 1"]
+
+
 def test_draw__takes_a_change_of_each_line_before_a_second_of_any_and_the_same_again(drawn: Path) -> None:
     for seed in map(str, range(10)):
         first = list(islice(draw(drawn, "C.sol", seed, drawn), 2))

@@ -174,6 +174,7 @@ def test_list_asset__gives_the_next_id_and_says_so(world: World):
     assert world.vault.assetIdOf(arguments[0]) == 4
     token = world.node.at("SupplyToken", world.vault.supplyTokenOf(4))
     assert (token.asset(), token.ASSET_ID()) == (arguments[0], 4)
+    assert receipt.event("SupplyTokenSet") == {"assetId": 4, "token": token.address}
 
 
 def test_list_asset__that_is_listed__is_refused(world: World):

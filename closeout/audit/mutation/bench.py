@@ -29,6 +29,8 @@ METADATA = re.compile(r"a264697066735822[0-9a-f]{68}64736f6c6343[0-9a-f]{6}0033"
 # What is compiled anew for a mutant: what is shipped and what tests call it through. The rest stays as it was.
 UNCHANGED = ("contracts/periphery/", "contracts/mocks/", "contracts/harness/broken/", "contracts/Authority.sol")
 PLUGIN = "closeout.audit.mutation.verdicts"
+CONFTEST = re.compile(r"while loading conftest '(.+?)'")
+NO_TESTS = 5
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,11 @@ class Bench:
         options = ("-p", "no:ape_test", "-p", "no:cacheprovider", "-p", PLUGIN, "-q", "--no-header", "--tb=no")
         done = self._python("-m", "pytest", *options, *arguments, **{FILE: str(file)})
         failed = file.read_text().splitlines() if file.exists() else []
+        # what tests stand on may fail before there is a test
+        if broken := CONFTEST.search(done.stdout + done.stderr):
+            failed = [Path(broken[1]).relative_to(self.tree).as_posix()]
+        if done.returncode == NO_TESTS and arguments[0].endswith("conftest.py"):
+            return []
         if bool(done.returncode) != bool(failed):
             raise RuntimeError(f"pytest {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return failed

@@ -127,4 +127,7 @@ def _bare(text: str, suffix: str) -> str:
     without = COMMENT[suffix].sub(
         lambda match: match[0] if match[0].startswith('"') and match[0][:3] != '"""' else "", text
     )
-    return without if suffix == ".py" else re.sub(r"(\s|\b(view|pure)\b)+", " ", without)
+    if suffix == ".py":
+        # a text in the place of a statement is none, as `pass` is
+        return re.sub(r"^\s*(pass)?\s*\n", "", without, flags=re.MULTILINE)
+    return re.sub(r"(\s|\b(view|pure)\b)+", " ", without)
