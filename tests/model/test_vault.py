@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -14,6 +14,7 @@ from closeout.model import (
     AccountId,
     AssetParameters,
     ParameterOutOfBounds,
+    ProtocolParameters,
     RateParameters,
     Vault,
 )
@@ -34,6 +35,8 @@ from tests.model.stage import (
     opened,
     refused,
 )
+
+DAY = 86_400
 
 # ----------------------------------------------------------------------------------------------------------- deposits
 
@@ -303,12 +306,33 @@ def test_interest__latched_until_the_next_move_and_shared_with_the_treasury(vaul
         ("bonus_floor_wad", WAD // 5 + 1),
         ("hard_floor_wad", WAD + 1),
         ("bucket_minimum_wad", 199 * WAD),
+        ("min_debt_value_wad", 2**128),
+        ("min_debt_per_asset_wad", -1),
+        ("dust_value_wad", 2**128),
+        ("degraded_refill_wad", WAD + 1),
+        ("grace_period", 2**32),
+        ("backstop_delay", -1),
         ("call_lifetime", 0),
     ],
 )
 def test_protocol_parameters__outside_the_bounds_of_section_1(field: str, value: int) -> None:
-    with pytest.raises(ParameterOutOfBounds):
+    # a target below the level of calls is a level of calls above the target
+    named = f"margin_call_health_factor_wad: found {PROTOCOL.margin_call_health_factor_wad}"
+    expected = named if (field, value) == ("target_health_factor_wad", 104 * WAD // 100) else f"{field}: found {value},"
+    with pytest.raises(ParameterOutOfBounds, match=f"^{expected}"):
         replace(PROTOCOL, **{field: value})
+
+
+def test_protocol_parameters__that_nobody_gave__leave_everything_off() -> None:
+    found = asdict(ProtocolParameters(WAD, WAD, 0, 0, WAD // 2))
+    off = {name: value for name, value in found.items() if value == 0}
+    assert off.keys() == {
+        "bonus_floor_wad", "min_bonus_fraction_wad", "steepness_wad", "fee_share_wad", "min_debt_value_wad",
+        "min_debt_per_asset_wad", "dust_value_wad", "grace_period", "bucket_minimum_wad",
+    }  # fmt: skip
+    assert found["hard_floor_wad"] == WAD
+    assert (found["call_lifetime"], found["backstop_delay"]) == (7 * DAY, 2 * DAY)
+    assert (found["degraded_refill_wad"], found["max_target_health_factor_wad"]) == (WAD // 4, 2 * WAD)
 
 
 @pytest.mark.parametrize(
@@ -336,6 +360,35 @@ def test_listing__a_bonus_below_the_floor_or_a_price_outside_its_range_is_refuse
             vault.set_price(ETH, price)
     with pytest.raises(ParameterOutOfBounds, match="now"):
         vault.advance_to(0)
+
+
+# ------------------------------------------------------------------------------------------------------------ unlisted
+
+ACTIONS: dict[str, Callable[[Vault, int], object]] = {
+    "supply": lambda vault, asset_id: vault.supply(LENDER, asset_id, 1),
+    "mint": lambda vault, asset_id: vault.mint(LENDER, asset_id, 1),
+    "transfer_supply": lambda vault, asset_id: vault.transfer_supply(LENDER, asset_id, OWNER, 1),
+    "withdraw": lambda vault, asset_id: vault.withdraw(LENDER, asset_id, 1),
+    "redeem": lambda vault, asset_id: vault.redeem(LENDER, asset_id, 1),
+    "claim": lambda vault, asset_id: vault.claim(LENDER, asset_id, 1),
+    "credit_claim": lambda vault, asset_id: vault.credit_claim(LENDER, asset_id, 1, OWNER),
+    "deposit_collateral": lambda vault, asset_id: vault.deposit_collateral(OWNER, ACCOUNT, asset_id, 1),
+    "borrow": lambda vault, asset_id: vault.borrow(OWNER, ACCOUNT, asset_id, 1),
+    "market_of": lambda vault, asset_id: vault.market_of(asset_id),
+    "supply_shares_of": lambda vault, asset_id: vault.supply_shares_of(asset_id, LENDER),
+    "set_price": lambda vault, asset_id: vault.set_price(asset_id, WAD),
+    "quote_of": lambda vault, asset_id: vault.quote_of(asset_id),
+    "set_volatility_target": lambda vault, asset_id: vault.set_volatility_target(asset_id, None),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+@pytest.mark.parametrize("asset_id", [5, -1])
+def test_unlisted_asset__is_refused_by_every_action(
+    vault: Vault, action: Callable[[Vault, int], object], asset_id: int
+) -> None:
+    with refused(vault, "AssetNotListed", asset_id):
+        action(vault, asset_id)
 
 
 # -------------------------------------------------------------------------------------------------------------- ledger
