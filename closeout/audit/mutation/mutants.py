@@ -129,5 +129,5 @@ def _bare(text: str, suffix: str) -> str:
     )
     if suffix == ".py":
         # a text in the place of a statement is none, as `pass` is
-        return re.sub(r"^\s*(pass)?\s*\n", "", without, flags=re.MULTILINE)
+        return re.sub(r'^\s*(pass|"")?\s*\n', "", without, flags=re.MULTILINE)
     return re.sub(r"(\s|\b(view|pure)\b)+", " ", without)

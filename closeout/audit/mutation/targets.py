@@ -32,9 +32,9 @@ def _near(name: str) -> str:
     return f"{UNIT}/test_{name}.py"
 
 
-CORE = ("contracts/Vault", "contracts/vault/")
+CORE = ("contracts/Vault", "contracts/vault/", "contracts/harness/PlacingHarness")
 LAST = Stage((DIFFERENTIAL, "tests/property", "tests/integration", "tests/stateful/test_machine.py", UNIT))
-ON_VAULT = Stage((VAULT,), CORE)
+ON_VAULT = Stage((f"{DIFFERENTIAL}/test_vault_against_model.py", f"{DIFFERENTIAL}/test_vault_in_doubt.py", VAULT), CORE)
 ON_LENDING = Stage((LENDING,), CORE)
 ROLES = _near("role_matrix")
 
