@@ -48,3 +48,4 @@ def test_place__somebody_in_the_place_of_another__leaves_nothing_behind():
     assert (twin.position_of(OWNER).collateral, twin.position_of(OWNER).debt) == ({USDC: 5}, {})
     place_account(twin, OWNER, {}, {})
     assert (twin.position_of(OWNER).collateral, twin.position_of(OWNER).debt) == ({}, {})
+    assert twin.times_of(OWNER) == Times(0, 0)

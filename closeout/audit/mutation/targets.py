@@ -90,7 +90,12 @@ STAGES: dict[str, tuple[Stage, ...]] = {
     "contracts": (Stage((_near("insurance_fund"), _near("penalty_splitter"))), Stage((VAULT,)), LAST),
     "closeout/model": (
         Stage(("tests/model/test_arithmetic.py", "tests/model/test_worked_examples.py", "tests/model/test_vault.py")),
-        Stage(tuple(f"tests/model/test_vault_{name}.py" for name in ("close_outs", "losses", "rebalancing", "doubt"))),
+        Stage(
+            tuple(
+                f"tests/model/test_{name}.py"
+                for name in ("vault_close_outs", "vault_losses", "vault_rebalancing", "vault_doubt", "placing")
+            )
+        ),
         Stage((DIFFERENTIAL, "tests/scenario", "tests/property")),
         Stage(("tests/model", "tests/keeper/test_planner.py")),
     ),
