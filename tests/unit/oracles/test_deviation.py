@@ -84,8 +84,9 @@ def test_source__that_is_dead__leaves_the_other_degraded(stage: Stage, pair: Pai
     assert outcome.quote is not None
     assert (outcome.kind, outcome.quote.low, outcome.primary) == ("degraded", 2_000 * WAD, 2_000 * WAD)
     pair.at(0, 0)
-    with reverts("SourcesMissing", ...):
-        pair.adapter.price()
+    for question in (pair.adapter.price, pair.adapter.primaryPrice):
+        with reverts("SourcesMissing", pair.adapter.PRIMARY(), pair.adapter.SECONDARY()):
+            question()
 
 
 # ------------------------------------------------------------------------------------------------------------- disputes
@@ -130,6 +131,12 @@ def test_dispute__ends_where_anyone_sees_the_sources_together(stage: Stage, pair
     pair.poke()
     assert pair.kind == "degraded"
     assert pair.dispute[0] == stage.now
+
+
+def test_dispute__that_nobody_saw__is_not_ended_either(pair: Pair):
+    pair.at(2_000, 1_990)
+    assert pair.adapter.poke(sender=STRANGER).logs == []
+    assert pair.dispute == (0, 0)
 
 
 def test_dispute__with_a_dead_source__is_neither_started_nor_ended(stage: Stage, pair: Pair):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.support.node import Deployed, reverts
-from tests.unit.oracles.kit import fixed_price
+from tests.unit.oracles.kit import Source, fixed_price
 from tests.unit.oracles.stage import DAY, HOUR, STRANGER, WAD, Stage
 
 YEAR = 365 * DAY
@@ -184,6 +184,38 @@ def test_loss__seen_better_in_between_by_anyone__starts_its_time_anew(stage: Sta
     shares.adapter.poke(sender=STRANGER)
     assert stage.ask(shares.adapter).kind == "degraded"
     assert shares.adapter.record()[2] == stage.now
+
+
+# ---------------------------------------------------------------------------------------------------- rates of no sense
+
+
+def told(stage: Stage, decimals: int, assets: int) -> tuple[Source, Deployed]:
+    """A share vault that says what a share is worth, in units of an asset of so many decimals; an adapter's price."""
+    source = Source(stage, stage.deploy("ProgrammableSource"), "share vault", lambda _: None)
+    source.say("decimals()", ["uint8"], decimals)
+    source.say("asset()", ["address"], stage.token(decimals).address)
+    worth(source, assets)
+    return source, fixed_price(stage, PRICE).contract
+
+
+def worth(source: Source, assets: int) -> None:
+    source.say("convertToAssets(uint256)", ["uint256"], assets)
+
+
+@pytest.mark.parametrize("assets", [0, 10**9 - 1, 10**57 + 10**9])
+def test_construction__at_a_rate_of_nothing_or_beyond_any_price__is_refused(stage: Stage, assets: int):
+    vault, price = told(stage, 27, assets)
+    with reverts("PriceOutOfRange", assets // 10**9, 10**30):
+        stage.deploy("Erc4626Adapter", vault.contract, price, (GROWTH_BPS, DROP_BPS, CONFIRM))
+
+
+@pytest.mark.parametrize("assets", [0, 10**9 - 1, 10**66 + 1])
+def test_rate__of_nothing_or_beyond_any_price__is_none(stage: Stage, assets: int):
+    vault, price = told(stage, 27, 10**27)
+    adapter = stage.deploy("Erc4626Adapter", vault.contract, price, (GROWTH_BPS, DROP_BPS, CONFIRM))
+    worth(vault, assets)
+    with reverts("SourceMissing", vault.contract.address):
+        adapter.price()
 
 
 # ---------------------------------------------------------------------------------------------------------- re-entrancy

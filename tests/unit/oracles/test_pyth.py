@@ -140,14 +140,38 @@ def test_publish_time__ahead_of_the_block__is_tolerated_within_bounds_and_report
         adapter.price()
 
 
-@pytest.mark.parametrize("exponent", [-18, -10, -8, -5, 0])
-def test_exponent__of_any_feed__gives_the_same_price(stage: Stage, exponent: int):
+def with_exponent(stage: Stage, exponent: int, price: int) -> Deployed:
+    """Pyth's mock with one price of that exponent."""
     mock = stage.deploy("TestPyth", 60, 0)
-    price = 2 * 10 ** (-exponent) if exponent else 2
     update = mock.createPriceFeedUpdateData(ETH_USD, price, 0, exponent, price, 0, stage.now, stage.now - 1)
     mock.updatePriceFeeds([update], sender=STRANGER)
+    return mock
+
+
+@pytest.mark.parametrize("exponent", [-18, -10, -8, -5, 0])
+def test_exponent__of_any_feed__gives_the_same_price(stage: Stage, exponent: int):
+    mock = with_exponent(stage, exponent, 2 * 10 ** (-exponent) if exponent else 2)
     adapter = stage.deploy("PythAdapter", mock, ETH_USD, (60, HOUR, 0, 50))
     assert stage.quote(adapter).low == 2 * WAD
+
+
+def test_exponent__of_more_than_eighteen_digits__loses_the_last_ones(stage: Stage):
+    mock = with_exponent(stage, -20, 5 * 10**18 + 99)
+    adapter = stage.deploy("PythAdapter", mock, ETH_USD, (60, HOUR, 0, 50))
+    assert stage.quote(adapter).low == 5 * WAD // 100
+
+
+@pytest.mark.parametrize(("exponent", "price", "low"), [(-30, 9 * 10**18, 9 * 10**6), (11, 10, 10**12 * WAD)])
+def test_construction__at_the_last_exponents__has_the_price(stage: Stage, exponent: int, price: int, low: int):
+    mock = with_exponent(stage, exponent, price)
+    assert stage.quote(stage.deploy("PythAdapter", mock, ETH_USD, (60, HOUR, 0, 50))).low == low
+
+
+@pytest.mark.parametrize("exponent", [-31, 12])
+def test_construction__beyond_the_last_exponents__is_refused(stage: Stage, exponent: int):
+    mock = with_exponent(stage, exponent, 10**18)
+    with reverts("ExponentChanged", exponent, -8):
+        stage.deploy("PythAdapter", mock, ETH_USD, (60, HOUR, 0, 50))
 
 
 def test_construction__for_a_price_that_pyth_does_not_have__is_refused(pyth: Pyth):

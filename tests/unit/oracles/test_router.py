@@ -291,6 +291,17 @@ def test_freeze__holds_the_last_good_price_degraded_for_a_day(market: Market):
     assert market.reading == ("fresh", PRICE // 100, PRICE // 100, PRICE // 100)
 
 
+def test_freeze__that_ends_before_another__leaves_the_last_end_where_it_was(stage: Stage, market: Market):
+    other = stage.token()
+    market.router.activate(other, market.adapter.contract, PRICE, sender=GOVERNOR)
+    market.router.freeze(other, sender=GUARDIAN)
+    last = stage.now + 2 * DAY
+    market.router.confirmFreeze(other, last, sender=GOVERNOR)
+    market.router.freeze(market.token, sender=GUARDIAN)
+    assert market.router.anyFrozenUntil() == last
+    assert market.router.sourceOf(market.token)[2] == stage.now + DAY
+
+
 def test_freeze__of_an_asset_with_a_jump_bound__ends_at_the_same_second(market: Market):
     market.router.setJumpBound(market.token, 30_00, sender=GOVERNOR)
     market.router.freeze(market.token, sender=GUARDIAN)
@@ -383,6 +394,12 @@ def test_jump_bound__is_over_once_the_new_price_is_good_or_the_old_one_a_day_old
 def test_jump_bound__that_makes_no_sense__is_refused(market: Market, bound: int):
     with reverts("ParameterOutOfRange", ...):
         market.router.setJumpBound(market.token, bound, sender=GOVERNOR)
+
+
+def test_jump_bound__of_an_asset_without_an_adapter__is_refused(stage: Stage, market: Market):
+    token = stage.token()
+    with reverts("AssetUnknown", token.address):
+        market.router.setJumpBound(token, 30_00, sender=GOVERNOR)
 
 
 # --------------------------------------------------------------------------------------------------------------- rights

@@ -8,7 +8,8 @@ from random import Random
 import pytest
 
 from tests.support.node import Deployed, reverts
-from tests.unit.oracles.pools import BLOCK, Pool, create_pool
+from tests.unit.oracles.kit import Source, honest_pool, pool_says
+from tests.unit.oracles.pools import BLOCK, Pool, create_pool, tick_ratio
 from tests.unit.oracles.stage import DAY, STRANGER, WAD, Stage
 
 WINDOW = 1_800
@@ -186,6 +187,38 @@ def test_pool__swapped_in_every_block__still_reaches_back_to_the_windows_start(s
         stage.wait(BLOCK)
         pool.move_to(PRICE + 2 + block % 2)
         assert stage.ask(adapter).kind == "fresh"
+
+
+# ------------------------------------------------------------------------------------------------------ what pools say
+
+
+def told(stage: Stage, dollar: Deployed, decimals: int = 18) -> tuple[Source, Deployed]:
+    """A pool that says what it is told of a base token of so many decimals, and the adapter over it."""
+    base = stage.token(decimals)
+    source = Source(stage, stage.deploy("ProgrammableSource"), "pool", honest_pool)
+    slot0 = ["uint160", "int24", "uint16", "uint16", "uint16", "uint8", "bool"]
+    source.say("slot0()", slot0, 1, 0, 0, 1_000, 1_000, 0, True)
+    source.say("token0()", ["address"], base.address)
+    source.say("token1()", ["address"], stage.token(6).address)
+    source.honest(source)
+    return source, stage.deploy("UniswapV3TwapAdapter", source.contract, base, dollar, (WINDOW, BLOCK, 2, 1))
+
+
+def test_tick__of_a_ratio_that_no_price_can_have__is_no_price(stage: Stage, dollar: Deployed):
+    source, adapter = told(stage, dollar, decimals=27)
+    pool_says(source, tick=720_000)
+    outcome = stage.ask(adapter)
+    assert outcome.error is not None
+    assert outcome.error.name == "PriceOutOfRange"
+    ratio, most = outcome.error.arguments
+    assert most == 10**49 and abs(Decimal(ratio) / WAD / tick_ratio(720_000) - 1) < Decimal("1e-15")
+
+
+def test_liquidity__beyond_what_the_pools_figures_can_tell__is_the_most_there_is(stage: Stage, dollar: Deployed):
+    source, adapter = told(stage, dollar)
+    pool_says(source, liquidity=2**140)
+    assert adapter.mean()[1] == 2**128 - 1
+    assert stage.ask(adapter).kind == "fresh"
 
 
 # --------------------------------------------------------------------------------------------------------- construction
