@@ -24,6 +24,8 @@ settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, p
 settings.register_profile(
     "mutation", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate), database=None, print_blob=False
 )
+# Traced, an example takes many times as long, and goes where the last one went.
+settings.register_profile("coverage", settings.get_profile("mutation"), max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 # a run on contracts with a planted bug, which must fail: tests/stateful/test_broken_twins.py

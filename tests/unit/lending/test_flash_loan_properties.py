@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from closeout.chain.parameters import UNLIMITED, BorrowParameters
+from tests.differential.sizes import sized
 from tests.support.node import Deployed, Node, reverts
 from tests.support.world import NEVER, NOT_COLLATERAL, Asset, World, account_of
 from tests.unit.lending.stage import KINKED, MAX_RATE, YEAR, books, set_borrowing
@@ -149,7 +150,7 @@ def here(node: Node, standard: World, request: pytest.FixtureRequest) -> Iterato
         yield scene(standard, years=years, decimals=decimals)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=sized(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions=ACTIONS, part=st.integers(1, 1_000_000), fee=st.sampled_from((0, 0, 9)))
 def test_flash_loan__whatever_is_done_inside__shows_true_figures_and_gives_nothing_away(
     node: Node, here: Scene, actions: list[tuple[str, int, int]], part: int, fee: int

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from tests.differential.sizes import sized
 from tests.support.node import Node, Reverted, reverts
 from tests.support.world import NEVER, World, account_of
 from tests.unit.lending.stage import books, check_books, with_interest
@@ -47,7 +48,7 @@ def margin(world: World, account: int) -> Fraction:
     return Fraction(power, debt) if debt else Fraction(10**9)
 
 
-@settings(max_examples=60)
+@settings(max_examples=sized(60))
 @given(moves=MOVES, warp=st.sampled_from((0, 1, 86_400)))
 def test_p3__t48_rebalance__of_any_moves__ends_above_the_initial_margin_or_changes_nothing(
     node: Node, standard: World, moves: tuple[list[tuple[int, int]], ...], warp: int

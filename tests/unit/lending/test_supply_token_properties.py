@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.differential.sizes import sized
 from tests.support.node import Deployed, Node, Reverted
 from tests.support.world import NEVER, Asset, World
 from tests.unit.lending.markets import ALICE, BOB, NOTED, MarketState, open_market, states
@@ -51,7 +52,7 @@ def answer(call: object, *arguments: object, sender: str) -> int | None:
 # ------------------------------------------------------------------------------------------------ previews and actions
 
 
-@settings(max_examples=25)
+@settings(max_examples=sized(25))
 @given(state=states(), spread=SPREAD)
 def test_preview_deposit__of_any_amount__is_what_deposit_mints(
     node: Node, standard: World, state: MarketState, spread: int
@@ -70,7 +71,7 @@ def test_preview_deposit__of_any_amount__is_what_deposit_mints(
         assert after.share_price >= before.share_price
 
 
-@settings(max_examples=25)
+@settings(max_examples=sized(25))
 @given(state=states(), spread=SPREAD)
 def test_preview_mint__of_any_shares__is_what_mint_takes_and_mints_exactly(
     node: Node, standard: World, state: MarketState, spread: int
@@ -92,7 +93,7 @@ def test_preview_mint__of_any_shares__is_what_mint_takes_and_mints_exactly(
         assert asset.token.balanceOf(token) == asset.units(state.large) * state.donated // 1000
 
 
-@settings(max_examples=25)
+@settings(max_examples=sized(25))
 @given(state=states(), spread=SPREAD)
 def test_preview_withdraw__of_any_amount__is_what_withdraw_burns(
     node: Node, standard: World, state: MarketState, spread: int
@@ -114,7 +115,7 @@ def test_preview_withdraw__of_any_amount__is_what_withdraw_burns(
         assert after.share_price >= before.share_price
 
 
-@settings(max_examples=25)
+@settings(max_examples=sized(25))
 @given(state=states(), spread=SPREAD)
 def test_preview_redeem__of_any_shares__is_what_redeem_pays(
     node: Node, standard: World, state: MarketState, spread: int
@@ -137,7 +138,7 @@ def test_preview_redeem__of_any_shares__is_what_redeem_pays(
         assert after.share_price >= before.share_price
 
 
-@settings(max_examples=25)
+@settings(max_examples=sized(25))
 @given(state=states(), assets=st.integers(0, 2**111), shares=st.integers(0, 2**131))
 def test_conversions__of_any_figure__stand_between_the_previews_and_never_revert(
     node: Node, standard: World, state: MarketState, assets: int, shares: int
@@ -163,7 +164,7 @@ def test_conversions__of_any_figure__stand_between_the_previews_and_never_revert
 # ---------------------------------------------------------------------------------------------------------------- max*
 
 
-@settings(max_examples=25)
+@settings(max_examples=sized(25))
 @given(state=states(), cap=st.integers(0, 12_000), small=st.booleans())
 def test_max__of_everything__is_accepted_and_one_more_is_not(
     node: Node, standard: World, state: MarketState, cap: int, small: bool
@@ -202,7 +203,7 @@ def test_max__of_everything__is_accepted_and_one_more_is_not(
 # --------------------------------------------------------------------------------------------------------- round trips
 
 
-@settings(max_examples=25)
+@settings(max_examples=sized(25))
 @example(state=MarketState(decimals=0, large=100, small=1, borrowed=300, seconds=0, lost=1), spread=1_000_000)
 @given(state=states(), spread=SPREAD)
 def test_round_trips__of_any_amount__never_pay(node: Node, standard: World, state: MarketState, spread: int):
@@ -248,7 +249,7 @@ def test_round_trips__of_any_amount__never_pay(node: Node, standard: World, stat
 # ------------------------------------------------------------------------------------------------------------ attacks
 
 
-@settings(max_examples=25)
+@settings(max_examples=sized(25))
 @given(
     decimals=st.sampled_from((0, 6, 18, 27)),
     first=st.integers(1, 10**6),
