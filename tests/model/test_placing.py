@@ -44,8 +44,10 @@ def test_place__what_actions_led_to__closes_out_to_the_same_units():
 
 def test_place__somebody_in_the_place_of_another__leaves_nothing_behind():
     twin = lived()
-    place_account(twin, OWNER, {USDC: 5}, {}, deleverage=Deleverage(wad("1.2"), wad("1.3"), wad("0.01")))
+    terms = Deleverage(wad("1.2"), wad("1.3"), wad("0.01"))
+    place_account(twin, OWNER, {USDC: 5}, {}, deleverage=terms)
+    assert twin._ledger.deleverages == {OWNER: terms}
     assert (twin.position_of(OWNER).collateral, twin.position_of(OWNER).debt) == ({USDC: 5}, {})
     place_account(twin, OWNER, {}, {})
     assert (twin.position_of(OWNER).collateral, twin.position_of(OWNER).debt) == ({}, {})
-    assert twin.times_of(OWNER) == Times(0, 0)
+    assert (twin.times_of(OWNER), twin._ledger.deleverages) == (Times(0, 0), {})

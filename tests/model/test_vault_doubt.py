@@ -9,9 +9,12 @@ from random import Random
 import pytest
 
 from closeout.model import (
+    INDEX_ONE,
     MAX_UINT256,
     Bucket,
     CloseOutRequest,
+    CollateralPosition,
+    DebtPosition,
     Deleverage,
     ModelRevert,
     ParameterOutOfBounds,
@@ -57,6 +60,13 @@ NOT_FRESH = {
     "degraded": Quote.degraded(WAD, WAD, WAD),
     "missing": Quote.missing(WAD),
 }
+
+
+def test_position__of_whose_price_nothing_is_said__is_exchanged_at_what_decides() -> None:
+    for position in (CollateralPosition(ETH, 1, 7 * WAD, 18, 8000, 500), DebtPosition(USD, 1, INDEX_ONE, 7 * WAD, 6)):
+        assert position.exchanged is position
+        # in doubt it has to be said
+        assert replace(position, status=Status.DEGRADED).exchanged.price_wad == 0
 
 
 # ------------------------------------------------------------------------------------------------ what is refused

@@ -128,6 +128,20 @@ def test_bench__with_a_test_that_fails_anyway_or_not_again__goes_on_to_the_next(
     assert judged_by(bench, monkeypatch, {other: when, SOLID: "mutated"}).by == SOLID
 
 
+def test_bench__of_a_mutant_that_is_argued__leaves_the_last_stage_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(bench, "_failures", lambda *arguments: ran.append(arguments) or [])
+    monkeypatch.setattr(bench, "_lints", lambda _: True)
+    target = Target("f.py", 1, (Stage(("tests/test_a.py",)), Stage(("tests/test_b.py",))))
+    mutant = Mutant("f.py", 1, "a", "b", "b")
+    assert bench.judge(target, mutant, is_argued=True).status == "survived"
+    assert bench.judge(target, mutant, is_near=True).status == "undecided"
+    assert bench.judge(target, mutant).status == "survived"
+    assert [arguments[0] for arguments in ran] == [f"tests/test_{name}.py" for name in "aaab"]
+
+
 def test_bench__of_files_named_twice__runs_each_once_in_the_order_they_are_named(bench: Bench) -> None:
     assert bench._files(("tests/test_b.py", "tests")) == [
         "tests/test_b.py", "tests/deeper/test_c.py", "tests/test_a.py",

@@ -38,6 +38,8 @@ def named(name: str) -> bytes:
         ("margin_call_health_factor", "marginCallHealthFactor", "0.999999999999999999", "1", "1.1"),
         ("margin_call_health_factor", "marginCallHealthFactor", "1.100000000000000001", "1", "1.1"),
         ("hard_floor", "hardFloor", "1.000000000000000001", "0", "1"),
+        ("degraded_refill", "degradedRefill", "0.009999999999999999", "0.01", "1"),
+        ("degraded_refill", "degradedRefill", "1.000000000000000001", "0.01", "1"),
     ],
 )
 def test_curve__outside_a_bound__is_refused_with_name_value_and_bounds(
@@ -69,6 +71,8 @@ def test_curve__outside_a_bound__is_refused_with_name_value_and_bounds(
         ("margin_call_health_factor", "1.1"),
         ("hard_floor", "0"),
         ("hard_floor", "1"),
+        ("degraded_refill", "0.01"),
+        ("degraded_refill", "1"),
     ],
 )
 def test_curve__at_a_bound__is_taken(world: World, field: str, value: str):

@@ -12,7 +12,7 @@ from closeout.audit.evidence import Row, record
 from closeout.audit.mutation.bench import Bench
 from closeout.audit.mutation.ledger import Ledger, Result, digest_of
 from closeout.audit.mutation.mutants import draw
-from closeout.audit.mutation.report import LEAST_KILLED, Report
+from closeout.audit.mutation.report import LEAST_KILLED, Report, is_argued
 from closeout.audit.mutation.targets import CONTRACTS, MODEL, targets
 from closeout.errors import CloseoutError
 from closeout.toolchain.settings import ROOT
@@ -42,7 +42,8 @@ def run(given: argparse.Namespace) -> Report:
                 if result is None or (result.status == "undecided" and not given.near):
                     if time.monotonic() > end:
                         break
-                    result = ledger.add(mutant, digest, bench.judge(target, mutant, is_near=given.near))
+                    outcome = bench.judge(target, mutant, is_near=given.near, is_argued=is_argued(mutant))
+                    result = ledger.add(mutant, digest, outcome)
                     print(f"{result.status:9} {result.seconds:5.0f} s  {mutant.key}  {result.by}", flush=True)
                 results.append(result)
         report.add(target, results)

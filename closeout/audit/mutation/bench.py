@@ -111,16 +111,21 @@ class Bench:
 
     # ------------------------------------------------------------------------------------------------------- a mutant
 
-    def judge(self, target: Target, mutant: Mutant, *, is_near: bool = False) -> Outcome:
-        """Puts the mutant in place, compiles and tests it stage by stage, and puts the original back."""
+    def judge(self, target: Target, mutant: Mutant, *, is_near: bool = False, is_argued: bool = False) -> Outcome:
+        """Puts the mutant in place, compiles and tests it stage by stage, and puts the original back.
+
+        What the near tests let live and an argument calls equivalent has survived: the last stage is left out.
+        """
         started = time.monotonic()
         file = self.tree / mutant.path
         self._sources.setdefault(mutant.path, file.read_text())
         file.write_text(mutant.text)
         try:
-            status, by = self._look(target, mutant, is_near=is_near)
+            status, by = self._look(target, mutant, is_near=is_near or is_argued)
         finally:
             self._restore(mutant)
+        if status == "undecided" and is_argued:
+            status = "survived"
         return Outcome(status, by, round(time.monotonic() - started, 1))
 
     def _look(self, target: Target, mutant: Mutant, *, is_near: bool) -> tuple[str, str]:

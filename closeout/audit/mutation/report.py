@@ -9,9 +9,10 @@ from pathlib import Path
 import yaml
 
 from closeout.audit.mutation.ledger import Result
+from closeout.audit.mutation.mutants import Mutant
 from closeout.audit.mutation.targets import Target
 
-__all__ = ["LEAST_KILLED", "Report"]
+__all__ = ["LEAST_KILLED", "Report", "is_argued"]
 
 LEAST_KILLED = 0.95
 ARGUED = Path(__file__).with_name("argued.yaml")
@@ -21,6 +22,10 @@ def arguments() -> dict[tuple[str, str, str], str]:
     """Why a survivor changes nothing that matters, by file, line as it is and line as changed."""
     entries = yaml.safe_load(ARGUED.read_text()) or []
     return {(entry["file"], entry["before"].strip(), entry["after"].strip()): entry["why"].strip() for entry in entries}
+
+
+def is_argued(mutant: Mutant | Result) -> bool:
+    return _key(mutant) in arguments()
 
 
 @dataclass
@@ -51,8 +56,7 @@ class Report:
 
     @property
     def unargued(self) -> list[Result]:
-        known = arguments()
-        return [result for result in self._all("survived") if _key(result) not in known]
+        return [result for result in self._all("survived") if not is_argued(result)]
 
     def summary(self) -> str:
         share = 100 * self.killed / self.counted if self.counted else 0.0
@@ -87,5 +91,5 @@ class Report:
         return "\n".join(lines) + "\n"
 
 
-def _key(result: Result) -> tuple[str, str, str]:
+def _key(result: Mutant | Result) -> tuple[str, str, str]:
     return result.path, result.before.strip(), result.after.strip()
