@@ -89,7 +89,12 @@ def test_rebalance__swaps_collateral_and_debt_and_is_checked_at_the_end(vault: V
         deposits=((WBTC, 10**6 // 2),),
         repayments=((USDC, MAX_UINT256),),
     )
+    held = {asset_id: (vault.market_of(asset_id).idle, vault.market_of(asset_id).debt) for asset_id in (USDC, DAI)}
     vault.rebalance("borrower", ACCOUNT, moves)
+    for asset_id, borrowed in ((USDC, -8_000 * 10**6), (DAI, 8_000 * 10**6)):
+        idle, debt = held[asset_id]
+        market = vault.market_of(asset_id)
+        assert (market.idle, market.debt) == (idle - borrowed, debt + borrowed)
     position = vault.position_of(ACCOUNT)
     assert position.collateral == {WBTC: 500_000}
     assert position.debt == {DAI: 8_000 * 10**6}
