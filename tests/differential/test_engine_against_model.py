@@ -6,13 +6,16 @@ steep curves, prices degraded and missing, owners who opted in.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, fields
+from enum import IntEnum
 from fractions import Fraction
 
 import pytest
 
-from closeout.model import ModelRevert, Plan, Regime, keep_covered
+from closeout.model import ModelRevert, Payment, Plan, Regime, Status, keep_covered
+from closeout.toolchain.settings import ROOT
 from closeout.units import RAY, WAD
 from tests.differential.accounts import Case, doubtful, opted_in, ordinary
 from tests.differential.batches import Answer, Refusal, ask_engine
@@ -66,6 +69,19 @@ def test_structs_of_model_and_contracts__have_the_same_fields_in_the_same_order(
     assert [part["name"].lower() for part in answer["components"]] == [
         field.name.replace("_", "") for field in fields(Plan)
     ]
+
+
+@pytest.mark.parametrize(("kind", "file"), [(Regime, "Types"), (Payment, "Types"), (Status, "IOracleRouter")])
+def test_enumerations_of_model_and_contracts__have_the_same_members_in_the_same_order(
+    kind: type[IntEnum], file: str
+) -> None:
+    source = (ROOT / "interfaces" / f"{file}.sol").read_text()
+    declared = re.search(rf"^enum {kind.__name__} {{(.*?)}}", source, re.MULTILINE | re.DOTALL)
+    assert declared is not None
+    names = [name.strip().lower() for name in declared[1].split(",")]
+    assert {member.name.replace("_", "").lower(): member.value for member in kind} == {
+        name: number for number, name in enumerate(names)
+    }
 
 
 def test_engine_and_model__say_the_same_of_every_account(told: list[Told]) -> None:
