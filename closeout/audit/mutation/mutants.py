@@ -5,6 +5,7 @@ The rules are the tool's own for the language and, for Solidity, `rounding.rules
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -63,16 +64,26 @@ def draw(root: Path, path: str, seed: str, tools: Path) -> Iterator[Mutant]:
     for mutants in by_line.values():
         mutants.sort(key=lambda mutant: mutant.after)
         random.shuffle(mutants)
-    bare = _bare(source, Path(path).suffix)
+    bare, words = _bare(source, Path(path).suffix), _words(source, Path(path).suffix)
     while by_line:
         numbers = sorted(by_line)
         random.shuffle(numbers)
         for number in numbers:
             changes = (one for one in _popped(by_line[number]) if _bare(one.text, Path(path).suffix) != bare)
-            if change := next(changes, None):
+            change = next(changes, None)
+            if change is not None and number not in words:
                 yield change
             if not by_line[number]:
                 del by_line[number]
+
+
+def _words(source: str, suffix: str) -> set[int]:
+    """The lines, from 0, of texts that stand for themselves in Python: what they say is for people."""
+    if suffix != ".py":
+        return set()
+    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr))
+    texts = [node for node in nodes if isinstance(node.value, ast.Constant)]
+    return {line - 1 for node in texts for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
 
 
 def _popped(mutants: list[Mutant]) -> Iterator[Mutant]:
@@ -127,7 +138,4 @@ def _bare(text: str, suffix: str) -> str:
     without = COMMENT[suffix].sub(
         lambda match: match[0] if match[0].startswith('"') and match[0][:3] != '"""' else "", text
     )
-    if suffix == ".py":
-        # a text in the place of a statement is none, as `pass` is
-        return re.sub(r'^\s*(pass|"")?\s*\n', "", without, flags=re.MULTILINE)
-    return re.sub(r"(\s|\b(view|pure)\b)+", " ", without)
+    return without if suffix == ".py" else re.sub(r"(\s|\b(view|pure)\b)+", " ", without)
