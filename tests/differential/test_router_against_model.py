@@ -65,6 +65,9 @@ class Market:
         ]
 
 
+VIEWS = ("readPrice", "lastGoodOf", "sourceOf")
+
+
 @dataclass(frozen=True)
 class Step:
     """A call at a time, with what the twin says to it and what it is afterwards."""
@@ -74,6 +77,7 @@ class Step:
     refusal: ModelRevert | None
     quote: tuple[int, ...]
     last_good: tuple[int, int, int]
+    frozen_until: int
 
 
 class History:
@@ -108,13 +112,14 @@ class History:
         except ModelRevert as revert:
             refusal = revert
         quote, now = self.record.quote(answer, self._now), self._now
-        looks = [market.call(STRANGER, market.router, view, market.token) for view in ("readPrice", "lastGoodOf")]
+        looks = [market.call(STRANGER, market.router, view, market.token) for view in VIEWS]
         return Step(
             Block(now, [*market.says(answer, now), call, *looks]),
             name,
             refusal,
             (quote.status, quote.collateral_wad, quote.debt_wad, quote.exchange_wad),
             self.record.last_good,
+            self.record.frozen_until,
         )
 
     def _answer(self) -> Answer | None:
@@ -163,12 +168,13 @@ def test_router_and_twin__keep_the_same_record_and_tell_the_same_prices(
         for _ in history.opening().calls:
             assert next(outcomes).is_done
         for place, step in enumerate(steps):
-            *said, done, reading, last_good = [next(outcomes) for _ in step.block.calls]
+            *said, done, reading, last_good, source = [next(outcomes) for _ in step.block.calls]
             where = f"history {number}, step {place}: {step.name} at {step.block.time}"
             assert all(outcome.is_done for outcome in said), where
             _compare_answer(node, step, done, where)
             assert _words(reading)[:4] == step.quote, where
             assert _words(last_good) == step.last_good, where
+            assert _words(source)[2] == step.frozen_until, where
             counts[f"{step.name}: {step.refusal.name if step.refusal else 'done'}"] += 1
             counts[f"status {step.quote[0]}"] += 1
             counts["cut"] += 0 < step.quote[1] < step.quote[2]
