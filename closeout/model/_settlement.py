@@ -112,7 +112,7 @@ def extinguish_all(
     snapshot: Snapshot,
     *,
     min_debt_value: int,
-    fixed_penalty_wad: int = 0,
+    fixed_penalty_wad: int,
     is_covered: bool = False,
 ) -> tuple[Plan, dict[int, Extinction]]:
     """What disappears of each of the `chosen` of an account's `debts`; the plan, with what is to be seized for it.

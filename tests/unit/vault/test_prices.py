@@ -89,6 +89,19 @@ def test_freeze__of_an_asset_that_is_read_in_place__counts_at_once(world: World)
     world.vault.borrow(account, world.usdc.id, 1, world.borrower, sender=world.borrower)
 
 
+def test_freeze__over_to_the_second__is_followed_by_the_feed_read_in_place(world: World):
+    """The router has another adapter by now, which shows who is asked."""
+    world.router.freeze(world.weth.token, sender=world.guardian)
+    until = world.now + DAY
+    other = feed_at(world, 1510)
+    world.router.replace(world.weth.token, chainlink(world, other), sender=world.governor)
+    for time, price in ((until - 1, 1510), (until, 1500)):
+        world.warp(time - world.now)
+        other.publish(wad(1510), sender=world.governor)
+        world.set_price(world.weth, 1500)
+        assert world.vault.priceOf(world.weth.id) == (FRESH, *[wad(price)] * 3)
+
+
 def test_t75_ask_router_until__by_anyone_but_the_router__is_refused(world: World):
     for caller in (world.stranger, world.guardian, world.governor):
         with reverts("AccessManagedUnauthorized", caller):
