@@ -56,12 +56,14 @@ def test_draw__of_all_changes__leaves_out_comments_declarations_and_what_any_tes
     ]
 
 
-def test_draw__of_python__takes_no_text_for_a_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = 'def f():\n    """One."""\n    a = 1\n    return a\n'
+def test_draw__of_python__takes_no_text_and_no_comment_for_a_statement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = 'def f():\n    """One."""\n    # two\n    a = 1\n    return a\n'
     (tmp_path / "f.py").write_text(source)
 
     def run(command: list[str], **_: object) -> None:
-        for number, before in enumerate(('"""One."""', "a = 1")):
+        for number, before in enumerate(('"""One."""', "# two", "a = 1")):
             (Path(command[-1]) / f"f.mutant.{number}.py").write_text(source.replace(before, "pass"))
 
     (tmp_path / "mutate").touch()

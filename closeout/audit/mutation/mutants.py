@@ -78,12 +78,13 @@ def draw(root: Path, path: str, seed: str, tools: Path) -> Iterator[Mutant]:
 
 
 def _words(source: str, suffix: str) -> set[int]:
-    """The lines, from 0, of texts that stand for themselves in Python: what they say is for people."""
+    """The lines, from 0, of comments and of texts that stand for themselves in Python: what they say is for people."""
     if suffix != ".py":
         return set()
+    comments = {number for number, line in enumerate(source.splitlines()) if line.lstrip().startswith("#")}
     nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr))
     texts = [node for node in nodes if isinstance(node.value, ast.Constant)]
-    return {line - 1 for node in texts for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    return comments | {line - 1 for node in texts for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
 
 
 def _popped(mutants: list[Mutant]) -> Iterator[Mutant]:
