@@ -71,6 +71,25 @@ def test_draw__of_python__takes_no_text_and_no_comment_for_a_statement(
     assert [mutant.before for mutant in draw(tmp_path, "f.py", "seed", tmp_path)] == ["    a = 1"]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "before", "after", "is_change"),
+    [
+        (".py", "a = mul_div_down(b, c.d, e)", "a = mul_div_down ( c.d,b, e)", False),
+        (".py", "a = mul_div_down(b, c, e)", "a = mul_div_down(b , e, c)", True),
+        (".py", "for a in {*b, *c}:", "for a in  { *c,*b}:", False),
+        (".py", "a = sub(b, c)", "a = sub ( c,b)", True),
+        (".sol", "a = _min(b, c);", "a = _min ( c,b);", False),
+        (".sol", "a = _min(b, c);", "a = _max(b, c);", True),
+        (".sol", "a := add(b, 32)", "a := add ( 32,b)", False),
+        (".sol", "a = b.fullMulDiv(c, d);", "a = b.fullMulDiv ( d,c);", True),
+    ],
+)
+def test_bare__of_two_things_put_together_in_either_order__is_the_same(
+    suffix: str, before: str, after: str, is_change: bool
+) -> None:
+    assert (mutants._bare(before, suffix) != mutants._bare(after, suffix)) is is_change
+
+
 def test_draw__takes_a_change_of_each_line_before_a_second_of_any_and_the_same_again(drawn: Path) -> None:
     for seed in map(str, range(10)):
         first = list(islice(draw(drawn, "C.sol", seed, drawn), 2))

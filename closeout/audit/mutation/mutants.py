@@ -36,6 +36,12 @@ DECLARATION = re.compile(
 # Who may read a variable, and where it is kept, is not behaviour either.
 MODIFIERS = re.compile(r"\b(public|private|internal|external|immutable|constant)\b|\s")
 
+# What two things are put together in either order: the functions of that kind, and the union of two sets in Python.
+EITHER_WAY = re.compile(
+    r"\b(?P<name>mul_div_down|mul_div_up|_?min|_?max|add|mul|and|or|xor|eq)\s*\(\s*(?P<a>[^(),]+?)\s*,\s*(?P<b>[^(),]+?)\s*(?=[,)])"
+    r"|\s*\{\s*(?P<c>\*[^{},]+?)\s*,\s*(?P<d>\*[^{},]+?)\s*\}"
+)
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -135,8 +141,14 @@ def _changed(before: list[str], after: list[str], number: int) -> str:
 
 
 def _bare(text: str, suffix: str) -> str:
-    """The text without comments, white space and what only the compiler looks at: a change of these is none."""
+    """The text less comments, white space, what only the compiler looks at, and the order of what has none."""
     without = COMMENT[suffix].sub(
         lambda match: match[0] if match[0].startswith('"') and match[0][:3] != '"""' else "", text
     )
+    without = EITHER_WAY.sub(_in_one_order, without)
     return without if suffix == ".py" else re.sub(r"(\s|\b(view|pure)\b)+", " ", without)
+
+
+def _in_one_order(match: re.Match[str]) -> str:
+    parts = sorted(part for part in match.group("a", "b", "c", "d") if part is not None)
+    return f"{match['name'] or 'union'}({','.join(parts)}"
