@@ -82,7 +82,7 @@ class Coverage:
             # traced before it is sent: on the state that it will find
             request = {key: params[0][key] for key in ("from", "to", "data") if key in params[0]}
             tracer.trace(request | {"gas": hex(30_000_000)})
-        if tracer is not None and method == "evm_revert":
+        if tracer is not None and method in ("evm_revert", "anvil_setCode"):
             tracer.forget()
         if tracer is None or method != "eth_call":
             return self._call(client, method, *params)
@@ -125,6 +125,11 @@ class Coverage:
         self._played = 0
         for tracer in self._tracers.values():
             tracer.begin()
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        for tracer in self._tracers.values():
+            for function, count in tracer.misread.items():
+                terminalreporter.write_line(f"not understood: {count} traces of {function}")
 
     def pytest_sessionfinish(self) -> None:
         self._hits.merge(FILE)

@@ -121,7 +121,7 @@ class OneTree:
 
     def __init__(self, *places: tuple[int, int]) -> None:
         self.trees = {SOURCE: tree()}
-        self.runtime = [Code("C", "", {pc: (SOURCE, a, b - a) for pc, (a, b) in enumerate(places)}, set())]
+        self.runtime = [Code("C", "", {pc: (SOURCE, a, b - a) for pc, (a, b) in enumerate(places)}, set(), set())]
         self.creation: list[Code] = []
 
 
@@ -145,7 +145,7 @@ def test_measure__of_a_condition_without_instructions__goes_by_the_jump_of_its_s
 def measured(places: dict[int, tuple[int, int]], jumps: set[tuple[int, int]]) -> FileCoverage:
     """The source taken for one line."""
     hits = Hits()
-    code = Code("C", "", {pc: (SOURCE, start, end - start) for pc, (start, end) in places.items()}, set())
+    code = Code("C", "", {pc: (SOURCE, start, end - start) for pc, (start, end) in places.items()}, set(), set(places))
     hits.add(code, set(places), jumps)
     [file] = measure(ROOT, OneTree(*places.values()), hits)  # type: ignore[arg-type]
     return file
@@ -181,7 +181,7 @@ def test_missed__is_told_from_what_is_argued__and_an_argument_about_nothing_is_f
 
 def test_hits__tell_what_is_new() -> None:
     hits = Hits()
-    code = Code("C", "", {1: (SOURCE, 0, 1), 2: (SOURCE, 0, 1), 5: (SOURCE, 4, 2)}, {2})
+    code = Code("C", "", {1: (SOURCE, 0, 1), 2: (SOURCE, 0, 1), 5: (SOURCE, 4, 2)}, {2}, {1, 2, 5})
     assert [hits.add(code, {1}, set()), hits.add(code, {1, 2}, {(2, 3)}), hits.add(code, {2}, {(2, 3)})] == [
         True,
         True,

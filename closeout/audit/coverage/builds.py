@@ -47,6 +47,8 @@ class Code:
     hex: str
     places: dict[int, Place] = field(repr=False)
     jumps: set[int] = field(repr=False)
+    # where instructions begin
+    counters: set[int] = field(repr=False)
 
     @cached_property
     def is_measured(self) -> bool:
@@ -120,6 +122,7 @@ def _code(
     code = bytes.fromhex(made["object"])
     places: dict[int, Place] = {}
     jumps: dict[int, int] = {}
+    counters: set[int] = set()
     counter = target = 0
     start = length = file = ""
     for entry in made["sourceMap"].split(";") if made["object"] else ():
@@ -127,6 +130,7 @@ def _code(
         start, length, file = parts[0] or start, parts[1] or length, parts[2] or file
         if counter >= len(code):
             break
+        counters.add(counter)
         if file in files:
             places[counter] = (files[file], int(start), int(length))
         if code[counter] == JUMPI:
@@ -135,7 +139,7 @@ def _code(
         target = int.from_bytes(code[counter + 1 : counter + 1 + width], "big")
         counter += 1 + width
     _place_assembly(name, places, jumps, assembly)
-    return Code(name, made["object"], places, set(jumps))
+    return Code(name, made["object"], places, set(jumps), counters)
 
 
 def _place_assembly(

@@ -47,7 +47,11 @@ class Tracer:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         self._by_tail = {code.hex[-METADATA_LENGTH:]: code for code in build.runtime if code.hex}
         self._creation = [code for code in build.creation if code.hex]
+        self._by_name = {code.contract: code for code in build.runtime}
         self._codes: dict[str, Code | None] = {}
+        self._created: dict[str, Code | None] = {}
+        # calls whose steps were not those that their frames say: nothing of them counts
+        self.misread: Counter[tuple[str, str, str]] = Counter()
         self._seen: set[tuple[tuple[str, str, str], int]] = set()
         self._idle: Counter[tuple[str, str, str]] = Counter()
 
@@ -65,6 +69,7 @@ class Tracer:
         if not call:
             return
         data = bytes.fromhex(call["input"][2:])
+        self._created.clear()
         frames = list(self._frames(call, NONZERO * len(data) - (NONZERO - ZERO) * data.count(0)))
         unseen = {(frame.function, frame.gas) for frame in frames if frame.code and frame.code.is_measured} - self._seen
         self._seen |= unseen
@@ -72,7 +77,7 @@ class Tracer:
         if not due:
             return
         steps = STEP.findall(self._ask("debug_traceCall", request, "latest", STEPS_ONLY))
-        self._assign(steps, iter(frames))
+        self._add(steps, frames)
 
     def _is_due(self, function: tuple[str, str, str]) -> bool:
         self._idle[function] += 1
@@ -86,7 +91,13 @@ class Tracer:
     def _frames(self, call: dict[str, Any], data_gas: int = 0) -> Iterator[Frame]:
         """Each call that runs any code, in the order in which they begin."""
         if call["type"].startswith("CREATE"):
-            yield self._frame(call, next((c for c in self._creation if call["input"][2:].startswith(c.hex)), None), 0)
+            code = next((code for code in self._creation if call["input"][2:].startswith(code.hex)), None)
+            # from here on it can be called, where nobody knows of it yet
+            if "to" in call:
+                self._created[call["to"]] = self._by_name[code.contract] if code else None
+            yield self._frame(call, code, 0)
+        elif call["to"] in self._created:
+            yield self._frame(call, self._created[call["to"]], data_gas)
         elif self._has_code(call["to"]):
             yield self._frame(call, self._codes[call["to"]], data_gas)
         for one in call.get("calls", []):
@@ -106,17 +117,24 @@ class Tracer:
             self._codes[address] = self._by_tail.get(code[-METADATA_LENGTH:])
         return True
 
-    def _assign(self, steps: list[tuple[bytes, bytes]], frames: Iterator[Frame]) -> None:
-        """Walks the steps with a stack of calls: deeper is the next one, less deep one that returned."""
+    def _add(self, steps: list[tuple[bytes, bytes]], frames: list[Frame]) -> None:
+        """Gives each step to its call: a deeper one is the next call's, after a less deep one a call has returned."""
+        parts: list[tuple[Frame | None, list[bytes]]] = []
+        following = iter(frames)
         stack: list[Frame | None] = []
         for level, part in itertools.groupby(steps, key=lambda step: step[1]):
-            depth = int(level)
-            del stack[depth:]
-            while len(stack) < depth:
-                stack.append(next(frames, None))
-            frame = stack[-1]
-            if frame is not None and frame.code is not None:
-                counters = [counter for counter, _ in part]
-                jumps = {(int(a), int(b)) for a, b in set(itertools.pairwise(counters)) if int(a) in frame.code.jumps}
-                if self._hits.add(frame.code, set(map(int, set(counters))), jumps):
-                    self._idle[frame.function] = 0
+            del stack[int(level) :]
+            if len(stack) < int(level):
+                stack.append(next(following, None))
+            parts.append((stack[-1], [counter for counter, _ in part]))
+        is_odd = next(following, None) is not None or not all(frame for frame, _ in parts)
+        found = [
+            (frame, frame.code, texts, set(map(int, set(texts)))) for frame, texts in parts if frame and frame.code
+        ]
+        if is_odd or not all(counters <= code.counters for _, code, _, counters in found):
+            self.misread[frames[0].function] += 1
+            return
+        for frame, code, texts, counters in found:
+            jumps = {(int(a), int(b)) for a, b in set(itertools.pairwise(texts)) if int(a) in code.jumps}
+            if self._hits.add(code, counters, jumps):
+                self._idle[frame.function] = 0
