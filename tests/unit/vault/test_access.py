@@ -180,6 +180,21 @@ def test_set_configuration__without_code_or_with_fewer_assets__is_refused(world:
     assert world.vault.configuration() == longer
 
 
+def test_close_out__of_a_vault_that_was_never_configured__is_refused(world: World):
+    bare = world.node.deploy(
+        "Vault",
+        world.authority,
+        world.extension,
+        world.vault_code.MAX_TARGET_HEALTH_FACTOR_WAD(),
+        sender=world.governor,
+    )
+    request = world.request(account_of(world.borrower))
+    with reverts("ConfigurationMissing"):
+        bare.closeOut(request, b"", sender=world.liquidator)
+    with reverts("ConfigurationMissing"):
+        world.node.at("IVault", bare.address).previewCloseOut(request)
+
+
 def test_set_supply_token__a_second_time__is_refused(world: World):
     with reverts("SupplyTokenAlreadySet", world.usdc.id):
         world.vault.setSupplyToken(world.usdc.id, world.stranger, sender=world.configurator)

@@ -134,6 +134,18 @@ def test_note__of_a_debt_with_interest__is_what_a_whole_close_out_books_to_the_u
             assert noted(world, account) == expected
 
 
+def test_note__of_an_account_that_recovered_after_one_debt_was_closed_out__takes_back_the_other_alone(world: World):
+    account, asset = two_lenders(world, 10_000, 10_000)
+    note(world, account)
+    assert set(noted(world, account)) == {asset.id, world.dai.id}
+    world.close_out(account, debts=set_of(world.dai))
+    assert set(noted(world, account)) == {asset.id}
+    world.set_price(world.weth, 2_500)
+    events = note(world, account).events("InsolvencyNoted")
+    assert [(log["assetId"], log["expectedLoss"]) for log in events] == [(asset.id, 0)]
+    assert noted(world, account) == {}
+
+
 @pytest.mark.parametrize("sets", [{"fill": wad("0.4")}, {"debts": 1 << 2}, {"debts": 1 << 3, "fill": wad("0.9")}])
 def test_note__of_an_account_closed_out_in_part__falls_by_what_was_booked(world: World, sets: dict[str, int]):
     account = terminal_account(world)
