@@ -35,6 +35,7 @@ def test_place__what_actions_led_to__closes_out_to_the_same_units():
     twin.set_price(WETH, wad(1_500))
     for asset_id in (USDC, DAI):
         place_market(twin, asset_id, original.market_of(asset_id))
+        assert twin.market_of(asset_id) == original.market_of(asset_id) != listed(NOW).market_of(asset_id)
     position = original.position_of(OWNER)
     place_account(twin, OWNER, position.collateral, {a: 100 * u for a, u in position.debt.items()}, Times(0, OPENED))
     assert twin.position_of(OWNER) == position
