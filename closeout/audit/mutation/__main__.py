@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from closeout.audit.evidence import Row, record
@@ -46,6 +47,9 @@ def run(given: argparse.Namespace) -> Report:
                     result = ledger.add(mutant, digest, outcome)
                     print(f"{result.status:9} {result.seconds:5.0f} s  {mutant.key}  {result.by}", flush=True)
                 results.append(result)
+            else:
+                # a file of declarations has no more to change
+                target = replace(target, count=sum(result.is_counted for result in results))
         report.add(target, results)
     return report
 

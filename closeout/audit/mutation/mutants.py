@@ -38,7 +38,8 @@ MODIFIERS = re.compile(r"\b(public|private|internal|external|immutable|constant)
 
 # What two things are put together in either order: the functions of that kind, and the union of two sets in Python.
 EITHER_WAY = re.compile(
-    r"\b(?P<name>mul_div_down|mul_div_up|_?min|_?max|add|mul|and|or|xor|eq)\s*\(\s*(?P<a>[^(),]+?)\s*,\s*(?P<b>[^(),]+?)\s*(?=[,)])"
+    r"\b(?P<name>mul_div_(?:down|up)|debt_part_(?:down|up)|_?min|_?max|add|mul|and|or|xor|eq)"
+    r"\s*\(\s*(?P<a>[^(),]+?)\s*,\s*(?P<b>[^(),]+?)\s*(?=[,)])"
     r"|\s*\{\s*(?P<c>\*[^{},]+?)\s*,\s*(?P<d>\*[^{},]+?)\s*\}"
 )
 
