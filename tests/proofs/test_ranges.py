@@ -27,10 +27,19 @@ PRODUCTS = {
     "collateralValue: amount * 1e9, price": (AMOUNT * 10**9, PRICE),
     "debtValue: shares, index": (SHARES, INDEX),
     "toDebtSharesUp: assets, SHARE_SCALE": (AMOUNT, 10**19),
-    "healthFactor: weighted, WAD_PER_BPS": (WEIGHTED, 10**14),
+    "healthFactor: weighted, WAD_PER_BPS": (WEIGHTED * COLLATERALS, 10**14),
     "grow: rate * 1e9, elapsed": (2**32 * 10**9, 2**40),
     "grow: index, e^20": (INDEX, 485_165_195_409_790_277_969_106_831),
+    "kinkedRate: slope, utilisation": (2**32, 10**18),
+    "bonusFraction: WAD - health, WAD": (10**18, 10**18),
+    "bonusFraction: steepness, x": (2**128, 10**18),
     "appraise: value, bps": (VALUE, 10**4),
+    "requireMinimumDebt: minimum, RAY_PER_WAD": (2**128 * (LEGS + 1), 10**9),
+    "requireInitialMargin: debt, BPS": (VALUE * LEGS, 10**4),
+    "bucketUsed: refill, elapsed": (2**72, 2**40),
+    "split: rate, WAD - fee share": (2**64, 10**18),
+    "split: amount, rate": (AMOUNT, 2**64),
+    "splitter: amount, weight": (2**120, 10**18),
     "regime: collateral, WAD": (VALUE * COLLATERALS, 10**18),
     "regime: debt, WAD + floor": (VALUE * LEGS, 2 * 10**18),
     "toTarget: target, debt": (2 * 10**18, VALUE * LEGS),
@@ -49,6 +58,18 @@ def test_section_1_value__of_a_balance_in_its_range__has_180_bits() -> None:
     """amount < 2^112 of at most 1e14 whole tokens, price <= 1e12 USD: 1e14 * 1e12 USD in RAY."""
     assert 10**14 * 10**12 * 10**27 < VALUE
     assert VALUE * 10**4 <= WEIGHTED
+
+
+def test_section_1_sums__of_fifteen_legs_in_their_ranges__stay_where_the_products_above_take_them() -> None:
+    """What an appraisal adds up unchecked, leg by leg: value, and value times bps."""
+    values = reals(" ".join(f"v{leg}" for leg in range(LEGS)))
+    legs = {f"leg {leg}": z3.And(value >= 0, value <= VALUE) for leg, value in enumerate(values)}
+    total = z3.Sum(values)
+    for claim in (total <= VALUE * LEGS, z3.Sum(values[:COLLATERALS]) * 10**4 <= WEIGHTED * COLLATERALS):
+        summed = Theorem(legs, claim, logic="QF_LRA")
+        summed.prove()
+        summed.needs("leg 0")
+    assert VALUE * LEGS * 2 * 10**18 < WORD
 
 
 def test_ranges__are_those_of_the_code() -> None:

@@ -138,6 +138,23 @@ PENALTY = {
 }
 
 
+def test_p13_liquidators_rate__by_its_formula__is_what_the_theorems_below_assume() -> None:
+    """CloseOutUnits._split, as Halmos finds it compiled: his part rounded up, at least the floor, at most all."""
+    part = z3.Real("part")
+    wanted = z3.If(part > f, part, f)
+    rate = Theorem(
+        {
+            "a penalty is at least the floor": z3.And(f >= 0, beta >= f),
+            "part up": part >= beta * (1 - share),
+            "share": z3.And(share >= 0, share <= 1),
+            "the rate": lam == z3.If(wanted > beta, beta, wanted),
+        },
+        z3.And(lam >= f, lam >= beta * (1 - share), lam <= beta),
+    )
+    rate.prove()
+    rate.needs("a penalty is at least the floor", "part up", "the rate")
+
+
 def test_p13_penalty_split__adds_up_and_leaves_the_protocol_no_more_than_its_share() -> None:
     split = Theorem(
         PENALTY | {"something is seized": seized >= 0},
@@ -145,6 +162,29 @@ def test_p13_penalty_split__adds_up_and_leaves_the_protocol_no_more_than_its_sha
     )
     split.prove()
     split.needs("at least its part", "the protocol's, down")
+
+
+def test_p13_splitter__of_any_weights__pays_out_all_and_each_within_its_rounding() -> None:
+    """PenaltySplitter.split: treasury and burn rounded down, the rest the fund's, not two units above its share."""
+    amount, to_fund, to_treasury, to_burn = reals("amount to_fund to_treasury to_burn")
+    treasury, burn = reals("treasury burn")
+    paid = Theorem(
+        {
+            "weights add up": z3.And(treasury >= 0, burn >= 0, treasury + burn <= 1),
+            "something came in": amount >= 0,
+            "treasury down": z3.And(to_treasury <= amount * treasury, to_treasury + 1 > amount * treasury),
+            "burn down": z3.And(to_burn <= amount * burn, to_burn + 1 > amount * burn),
+            "the rest": to_fund == amount - to_treasury - to_burn,
+        },
+        z3.And(
+            to_fund >= amount * (1 - treasury - burn),
+            to_fund < amount * (1 - treasury - burn) + 2,
+            # nothing is taken off that is not there
+            to_treasury + to_burn <= amount,
+        ),
+    )
+    paid.prove()
+    paid.needs("weights add up", "treasury down", "burn down", "the rest")
 
 
 def test_p19_liquidator__after_the_protocols_part__gets_at_least_the_floor_on_what_he_repaid() -> None:

@@ -72,6 +72,25 @@ contract PackingProofs {
         }
     }
 
+    /// @dev Inside 128 bits, which sums of amounts and shares of 112 bits do not leave.
+    function check_balance_that_is_raised_and_lowered_changes_no_other(uint128[4] memory held, uint128 more) external {
+        for (uint256 changed; changed < 4; ++changed) {
+            uint256 raised = uint256(held[changed]) + more;
+            if (raised > type(uint128).max) return;
+            for (uint256 i; i < 4; ++i) {
+                _account.setBalanceAt(i, held[i]);
+            }
+            _account.raiseBalanceAt(changed, more);
+            for (uint256 i; i < 4; ++i) {
+                assert(_account.balanceAt(i) == (i == changed ? raised : held[i]));
+            }
+            _account.lowerBalanceAt(changed, more);
+            for (uint256 i; i < 4; ++i) {
+                assert(_account.balanceAt(i) == held[i]);
+            }
+        }
+    }
+
     function check_removed_entry_is_gone_and_the_last_takes_its_place(uint24 entries, uint128[3] memory held, uint128 rest)
         external
     {
@@ -127,6 +146,20 @@ contract PackingProofs {
     function broken_balance_of_129_bits_changes_no_other(uint128 other, uint256 balance) external {
         _account.setBalanceAt(1, other);
         _account.setBalanceAt(0, balance);
+        assert(_account.balanceAt(1) == other);
+    }
+
+    function broken_balance_raised_beyond_128_bits_changes_no_other(uint128 held, uint128 other, uint128 more) external {
+        _account.setBalanceAt(0, held);
+        _account.setBalanceAt(1, other);
+        _account.raiseBalanceAt(0, more);
+        assert(_account.balanceAt(1) == other);
+    }
+
+    function broken_balance_lowered_by_more_than_it_is_changes_no_other(uint128 held, uint128 other, uint128 less) external {
+        _account.setBalanceAt(0, held);
+        _account.setBalanceAt(1, other);
+        _account.lowerBalanceAt(0, less);
         assert(_account.balanceAt(1) == other);
     }
 

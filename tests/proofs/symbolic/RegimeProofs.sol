@@ -23,6 +23,10 @@ contract RegimeProofs {
         assert(InterestMath.grow(index, rate, 0) == index);
     }
 
+    function check_index_is_clamped(uint72 index, uint32 rate, uint40 elapsed) external pure {
+        assert(InterestMath.grow(index, rate, elapsed) <= type(uint72).max);
+    }
+
     function check_rate_is_clamped(uint64 utilisation, uint32 base, uint32 slope1, uint32 slope2, uint64 kink) external pure {
         if (utilisation > WAD || kink > WAD) return;
         assert(InterestMath.kinkedRate(utilisation, base, slope1, slope2, kink) <= InterestMath.MAX_RATE);
@@ -53,6 +57,10 @@ contract RegimeProofs {
     }
 
     // ------------------------------------------------------------------------------------------------- must be refuted
+
+    function broken_index_is_clamped_to_71_bits(uint72 index, uint32 rate, uint8 elapsed) external pure {
+        assert(InterestMath.grow(index, rate, elapsed) <= type(uint72).max / 2);
+    }
 
     function broken_engine_refuses_everybody(uint8 floor) external view {
         try _engine.plan(_whole(500e27, 400e27 * 10_000, 1000e27), _terms(floor)) {
