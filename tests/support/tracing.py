@@ -24,7 +24,7 @@ __all__ = ["Coverage"]
 
 FILE = ROOT / ".build" / "coverage" / "hits.json"
 GAS = 100_000_000
-# Of what one test simulates so many histories are played.
+# Of what one test simulates, or asks in one go, so many requests are played.
 MOST_PLAYED = 12
 
 
@@ -55,9 +55,9 @@ class Coverage:
 
         def call_many(client: IpcClient, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
             for method, params in requests:
-                if method == "eth_simulateV1" and id(client) in plugin._tracers and plugin._played < MOST_PLAYED:
+                if method in ("eth_simulateV1", "eth_call") and plugin._played < MOST_PLAYED:
                     plugin._played += 1
-                    plugin.play(client, params[0]["blockStateCalls"])
+                    plugin.play(client, method, params[0])
             return plugin._call_many(client, requests)
 
         started = anvil.Anvil.__enter__
@@ -89,9 +89,19 @@ class Coverage:
         tracer.trace(params[0])
         return self._call(client, method, *params)
 
-    def play(self, client: IpcClient, blocks: Sequence[Mapping[str, Any]]) -> None:
-        """The calls of blocks as transactions, one after the other; then all is as before."""
-        tracer, ask = self._tracers[id(client)], self._call
+    def play(self, client: IpcClient, method: str, request: dict[str, Any]) -> None:
+        """One of many requests: a call, or blocks of calls."""
+        tracer = self._tracers.get(id(client))
+        if tracer is None:
+            return
+        if method == "eth_call":
+            tracer.trace(request)
+        else:
+            self._play_blocks(client, tracer, request["blockStateCalls"])
+
+    def _play_blocks(self, client: IpcClient, tracer: Tracer, blocks: Sequence[Mapping[str, Any]]) -> None:
+        """Their calls as transactions, one after the other; then all is as before."""
+        ask = self._call
         snapshot = ask(client, "evm_snapshot")
         for block in blocks:
             time = int(block["blockOverrides"]["time"], 16)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from closeout.audit.coverage import report
-from closeout.audit.coverage.builds import Code, _code
+from closeout.audit.coverage.builds import Code, _code, build
 from closeout.audit.coverage.hits import Hits
 from closeout.audit.coverage.report import FileCoverage, is_trusted, measure, missed
 from closeout.audit.coverage.structure import Decision, assembly_in, branches_in, statements_in
+from closeout.audit.coverage.traces import Tracer
+from closeout.chain.anvil import Anvil
 from closeout.toolchain.settings import ROOT
 
 SOURCE = "contracts/libraries/AccountIds.sol"
@@ -88,9 +93,9 @@ def test_structure__of_assembly__knows_what_shows_that_a_statement_ran() -> None
 def test_structure__of_assembly__has_its_decisions_in_the_order_of_their_jumps() -> None:
     assert assembly_in(assembly()) == {
         (0, 70): [
-            Decision((14, 28), fallen=(23, 27)),
-            Decision((40, 46), fallen=(50, 59), taken=(43, 46)),
-            Decision((52, 58), fallen=(55, 58)),
+            Decision((14, 28), taken=(23, 27)),
+            Decision((40, 46), (50, 59), (43, 46)),
+            Decision((52, 58), taken=(55, 58)),
         ]
     }
 
@@ -102,18 +107,103 @@ def test_places__of_assembly__are_of_what_each_jump_decides() -> None:
     ranges = {counter: (start, start + length) for counter, (_, start, length) in code.places.items()}
     assert code.jumps == {2, 5, 8, 11, 14, 17}
     for first in (2, 11):
-        assert [ranges[first + at] for at in (0, 1, 3, 4, 6, 7)] == [
-            (14, 28),
-            (23, 27),
-            (40, 46),
-            (50, 59),
-            (52, 58),
-            (55, 58),
-        ]
-    assert ranges[19] == (43, 46)
+        assert [ranges[first + at] for at in (0, 3, 6)] == [(14, 28), (40, 46), (52, 58)]
+        # the default, where the case is not chosen
+        assert ranges[first + 4] == (50, 59)
+    # all three lead to the same place here: the last has it
+    assert ranges[19] == (55, 58)
     compiled["object"] = "601357" * 4 + "0000"
     with pytest.raises(RuntimeError, match=r"C: 4 jumps at .*:0, expected a multiple of 3"):
         _code("C", compiled, {"0": SOURCE}, {SOURCE: assembly_in(assembly())})
+
+
+TRIED = """// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+contract Tried {
+    function decide(uint256 x) external pure returns (uint256 y) {
+        assembly {
+            if lt(x, 10) {
+                y := 1
+                if lt(x, 5) {
+                    y := 2
+                }
+                if gt(x, 7) {
+                    y := 3
+                }
+            }
+            if gt(x, 20) {
+                y := 4
+            }
+            switch x
+            case 30 {
+                y := 5
+            }
+            case 31 {
+                y := 6
+            }
+            default {
+                y := 7
+                if eq(x, 32) {
+                    y := 8
+                }
+            }
+            for { let i := 0 } lt(i, gt(x, 40)) { i := add(i, 1) } {
+                y := 9
+            }
+        }
+    }
+}
+"""
+ADDRESS = "0x" + "c0" * 20
+# What y is given, in order, by what is asked.
+GIVEN = {
+    3: {1, 2, 7},
+    6: {1, 7},
+    9: {1, 3, 7},
+    15: {7},
+    25: {4, 7},
+    30: {4, 5},
+    31: {4, 6},
+    32: {4, 7, 8},
+    41: {4, 7, 9},
+}
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., FileCoverage]]:
+    """What is reached of decisions in assembly, compiled as for coverage, where these numbers are asked."""
+    root = tmp_path_factory.mktemp("tried")
+    (root / "contracts").mkdir()
+    (root / "contracts" / "Tried.sol").write_text(TRIED)
+    shutil.copy(ROOT / "ape-config.yaml", root)
+    made = build(root)
+    artifact = made.artifacts["Tried"]
+    with Anvil() as anvil:
+        anvil.rpc.call("anvil_setCode", ADDRESS, artifact.deployed_bytecode)
+
+        def reached_by(*asked: int) -> FileCoverage:
+            hits = Hits()
+            for x in asked:
+                data = artifact.selectors["decide(uint256)"] + f"{x:064x}"
+                Tracer(made, hits, anvil.port).trace({"to": ADDRESS, "data": data, "gas": hex(10**6)})
+            [file] = measure(root, made, hits)
+            return file
+
+        yield reached_by
+
+
+@pytest.mark.parametrize("x", GIVEN)
+def test_trace__of_decisions_in_assembly__reaches_what_solc_ran(tried: Callable[..., FileCoverage], x: int) -> None:
+    file, text = tried(x), TRIED.splitlines()
+    given = {number: re.search(r"y := (\d)", text[number - 1]) for number, ran in file.lines.items() if ran}
+    assert {int(found[1]) for found in given.values() if found} == GIVEN[x]
+    assert file.branches_hit < file.branches_all
+
+
+def test_trace__of_everything_that_is_decided__reaches_all(tried: Callable[..., FileCoverage]) -> None:
+    file = tried(*GIVEN)
+    assert all(file.lines.values())
+    assert file.branches_hit == file.branches_all == 14
 
 
 class OneTree:

@@ -23,7 +23,7 @@ from closeout.toolchain.solc import solc_path
 
 __all__ = ["Code", "CoverageBuild", "Place", "build"]
 
-FILE = ROOT / ".build" / "closeout.coverage.json"
+FILE = Path(".build") / "closeout.coverage.json"
 OUTPUT = [
     "abi",
     "storageLayout",
@@ -68,7 +68,8 @@ class CoverageBuild:
 
 def build(root: Path = ROOT) -> CoverageBuild:
     """Compiles what changed since the last time."""
-    kept: dict[str, Any] = json.loads(FILE.read_text()) if FILE.exists() else {}
+    file = root / FILE
+    kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     units = compiler._units(root, None, ())
     settings = compiler_settings(root).standard_json() | {"optimizer": {"enabled": False}}
     stale = [unit for unit in units if kept.get(unit.name, {}).get("key") != unit.key]
@@ -88,7 +89,8 @@ def build(root: Path = ROOT) -> CoverageBuild:
             }
     kept = {unit.name: kept[unit.name] for unit in units}
     if stale:
-        FILE.write_text(json.dumps(kept, separators=(",", ":")))
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(kept, separators=(",", ":")))
     return _loaded(kept)
 
 

@@ -91,34 +91,37 @@ def branches_in(tree: dict[str, Any]) -> list[Branch]:
 
 def assembly_in(tree: dict[str, Any]) -> dict[Range, list[Decision]]:
     """The decisions of each assembly block that has any, in the order of their jumps."""
-    blocks = {_range(node): list(_decisions(node["AST"])) for node, *_ in _nodes(tree) if "AST" in node}
+    blocks = {_range(node): _decisions([node["AST"]]) for node, *_ in _nodes(tree) if "AST" in node}
     return {place: decisions for place, decisions in blocks.items() if decisions}
 
 
-def _decisions(node: Any) -> Iterator[Decision]:
-    """In the order in which solc lays out their jumps."""
-    if isinstance(node, list):
-        for part in node:
-            yield from _decisions(part)
-        return
-    kind = node["nodeType"]
-    if kind == "YulBlock":
-        yield from _decisions(node["statements"])
-    elif kind == "YulIf":
-        yield Decision(_range(node), fallen=_range(node["body"]))
-        yield from _decisions(node["body"])
-    elif kind == "YulForLoop":
-        yield from _decisions(node["pre"])
-        yield Decision(_range(node), fallen=_range(node["body"]))
-        yield from _decisions([node["body"], node["post"]])
-    elif kind == "YulSwitch":
-        # a jump to each case, then what is left when none was taken, then the cases
-        chosen = [case for case in node["cases"] if _is_chosen(case)]
-        others = [case["body"] for case in node["cases"] if not _is_chosen(case)]
-        for case in chosen:
-            fallen = _range(others[0]) if others and case is chosen[-1] else None
-            yield Decision(_range(case), fallen=fallen, taken=_range(case["body"]))
-        yield from _decisions([*others, *(case["body"] for case in chosen)])
+def _decisions(statements: list[dict[str, Any]]) -> list[Decision]:
+    """In the order in which solc lays out their jumps: what follows where nothing is chosen comes first, and then what
+    is chosen, from the last to the first.
+    """
+    found: list[Decision] = []
+    chosen: list[list[dict[str, Any]]] = []
+    left = statements[::-1]
+    while left:
+        node = left.pop()
+        kind = node["nodeType"]
+        if kind == "YulBlock":
+            left += node["statements"][::-1]
+        elif kind == "YulIf":
+            found.append(Decision(_range(node), taken=_range(node["body"])))
+            chosen.append([node["body"]])
+        elif kind == "YulForLoop":
+            found.append(Decision(_range(node), taken=_range(node["body"])))
+            chosen.append([node["body"], node["post"]])
+        elif kind == "YulSwitch":
+            cases = [case for case in node["cases"] if _is_chosen(case)]
+            others = [case["body"] for case in node["cases"] if not _is_chosen(case)]
+            for case in cases:
+                fallen = _range(others[0]) if others and case is cases[-1] else None
+                found.append(Decision(_range(case), fallen, _range(case["body"])))
+                chosen.append([case["body"]])
+            left += others
+    return found + [decision for body in reversed(chosen) for decision in _decisions(body)]
 
 
 def _is_chosen(node: dict[str, Any]) -> bool:
