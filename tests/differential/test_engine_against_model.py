@@ -14,7 +14,8 @@ from fractions import Fraction
 
 import pytest
 
-from closeout.model import ModelRevert, Payment, Plan, Regime, Status, keep_covered
+from closeout.model import ModelRevert, Payment, Plan, Regime, Snapshot, Status, Terms, keep_covered
+from closeout.model._close_out import curve_position, plan_close_out
 from closeout.toolchain.settings import ROOT
 from closeout.units import RAY, WAD
 from tests.differential.accounts import Case, doubtful, opted_in, ordinary
@@ -123,6 +124,20 @@ def test_accounts_compared__cover_every_regime_and_every_refusal(told: list[Told
     }
     for label, count in wanted.items():
         assert seen[label] >= least(count), f"{label}: {dict(seen)}"
+
+
+def test_set_without_weight__beside_what_has_no_price__pays_the_whole_penalty(
+    engine_harness: Deployed, engine: Deployed
+) -> None:
+    """Collateral on its way out of the list holds nothing up: to take it costs no health, at any penalty."""
+    debt, priced = 950 * RAY, 150 * RAY
+    bonus = priced * 800
+    snapshot = Snapshot(1_150 * RAY, 1_000 * RAY * 9_000, debt, priced, 0, bonus, priced, 0, bonus, debt)
+    terms = Terms(WAD * 11 // 10, WAD // 200, WAD // 5, WAD * 9 // 10, 0, 100 * RAY)
+    [answer] = ask_engine(engine_harness, engine, [(snapshot, terms)])
+    assert answer.outcome == plan_close_out(snapshot, terms)
+    assert isinstance(answer.outcome, Plan) and answer.refusal_of_bounds is None
+    assert answer.outcome.penalty_rate_wad == 800 * curve_position(snapshot.health_factor_wad, terms) // 10**4
 
 
 def _labels(one: Told) -> list[str]:

@@ -210,6 +210,23 @@ def test_close_out__of_a_healthy_account__is_refused_with_its_health_factor(worl
         world.preview(account)
 
 
+def test_close_out__of_one_debt_where_both_are_just_the_smallest__is_refused_for_it_would_leave_too_little(
+    world: World,
+):
+    account = world.open_account({world.weth: "0.2"}, {world.usdc: 120, world.dai: 80})
+    for debt, half in ((world.usdc, 60), (world.dai, 40)):
+        world.fund_party(world.borrower, debt, half)
+        world.vault.repay(account, debt.id, debt.units(half), sender=world.borrower)
+    world.warp(1)
+    world.set_price(world.weth, 575)
+    world.arm()
+    for debt in (world.usdc, world.dai):
+        with reverts("NothingToClose"):
+            world.close_out(account, debts=set_of(debt))
+    assert world.result(world.close_out(account)).repaid.keys() == {world.usdc.id, world.dai.id}
+    assert world.position(account)[1] == {}
+
+
 def test_close_out__of_an_account_without_debt__is_refused(world: World):
     account = world.open_account({world.weth: 10})
     with reverts("AccountHealthy", NO_DEBT):

@@ -198,6 +198,20 @@ def test_close_out__short_at_the_primary_and_covered_by_the_other__writes_nothin
         world.vault.writeOff(account, sender=world.stranger)
 
 
+def test_close_out__of_a_part_that_leaves_the_account_covered_by_the_other_source__is_as_large_as_was_asked(
+    world: World,
+):
+    asset, primary, secondary = two_sources(world, "TWO", 100)
+    account = world.open_account({asset: 100}, {world.usdc: 7_000})
+    world.arm()
+    primary.publish(wad(50), sender=world.governor)
+    secondary.publish(wad(85), sender=world.governor)
+    result = world.result(world.close_out(account, fill=wad("0.1")))
+    # a tenth of everything, at the smallest penalty: 500 USD, and 500 / 1.005 up to a unit
+    assert result.seized[asset.id][0] == wad(10)
+    assert result.repaid[world.usdc.id][:2] == (497_512_438, 0)
+
+
 def test_close_out__of_an_account_with_a_dollar_of_a_dead_asset__goes_on_without_it(world: World):
     account = world.open_account({world.weth: 10, world.wbtc: "0.00003334"}, {world.usdc: 12_000})
     world.set_price(world.weth, 1300)
