@@ -139,7 +139,7 @@ PENALTY = {
 
 
 def test_p13_liquidators_rate__by_its_formula__is_what_the_theorems_below_assume() -> None:
-    """CloseOutUnits._split, as Halmos finds it compiled: his part rounded up, at least the floor, at most all."""
+    """CloseOutUnits._split: his part rounded up, at least the floor, at most all."""
     part = z3.Real("part")
     wanted = z3.If(part > f, part, f)
     rate = Theorem(
@@ -165,7 +165,7 @@ def test_p13_penalty_split__adds_up_and_leaves_the_protocol_no_more_than_its_sha
 
 
 def test_p13_splitter__of_any_weights__pays_out_all_and_each_within_its_rounding() -> None:
-    """PenaltySplitter.split: treasury and burn rounded down, the rest the fund's, not two units above its share."""
+    """PenaltySplitter.split: treasury and burn down, the rest is the fund's: under two units above its share."""
     amount, to_fund, to_treasury, to_burn = reals("amount to_fund to_treasury to_burn")
     treasury, burn = reals("treasury burn")
     paid = Theorem(
