@@ -10,9 +10,10 @@ import {ValueMath} from "./libraries/ValueMath.sol";
 
 /// @title LiquidationEngine: closes out exactly what restores the target health factor
 /// @notice Pure. Follows docs/liquidation.md, sections 3 to 5, step by step; names are those of that page.
-/// @dev Sums stay below 2^184 (RAY) and 2^197 (RAY times bps), health factors and rates below 2^62: products of a value
-/// and a WAD stay in 256 bits, products of two values go through 512. Unchecked on the way of every close-out, where that, and
-/// comparisons before, leave nothing to check; a denominator that could vanish is formed checked.
+/// @dev Sums of collateral stay below 2^184 (RAY) and 2^197 (RAY times bps), health factors and rates below 2^62: products of a value
+/// and a WAD stay in 256 bits, products of two values go through 512. What is owed has no such bound: whether it is covered is found
+/// checked, and after that it is below the collateral, so that the way of every solvent close-out is unchecked. A denominator that
+/// could vanish is formed checked.
 contract LiquidationEngine is ILiquidationEngine {
     using FixedPointMathLib for uint256;
 
@@ -25,15 +26,15 @@ contract LiquidationEngine is ILiquidationEngine {
 
     /// @inheritdoc ILiquidationEngine
     function plan(Snapshot calldata account, Terms calldata terms) external pure returns (Plan memory) {
+        uint256 health = ValueMath.healthFactor(account.weightedCollateral, account.debtValue);
+        bool isDeleverage = terms.fixedPenaltyWad != 0;
+        if (health >= (isDeleverage ? terms.targetHealthFactorWad : WAD)) revert AccountHealthy(health);
+
+        if (account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad)) {
+            return terms.isCovered ? _planInDoubt(account, terms) : _planTerminal(account, terms);
+        }
+
         unchecked {
-            uint256 health = ValueMath.healthFactor(account.weightedCollateral, account.debtValue);
-            bool isDeleverage = terms.fixedPenaltyWad != 0;
-            if (health >= (isDeleverage ? terms.targetHealthFactorWad : WAD)) revert AccountHealthy(health);
-
-            if (account.collateralValue * WAD < account.debtValue * (WAD + terms.bonusFloorWad)) {
-                return terms.isCovered ? _planInDoubt(account, terms) : _planTerminal(account, terms);
-            }
-
             uint256 fraction = isDeleverage
                 ? 0
                 : PenaltyCurve.bonusFraction(

@@ -140,6 +140,22 @@ def test_set_without_weight__beside_what_has_no_price__pays_the_whole_penalty(
     assert answer.outcome.penalty_rate_wad == 800 * curve_position(snapshot.health_factor_wad, terms) // 10**4
 
 
+@pytest.mark.parametrize("bits", [195, 196, 197, 200, 219, 250])
+def test_t79_engine__of_a_debt_beyond_256_bits__reverts_instead_of_taking_it_for_covered(
+    engine_harness: Deployed, engine: Deployed, bits: int
+) -> None:
+    """Nothing bounds what is owed as the largest amount bounds collateral: times a WAD it may leave 256 bits."""
+    collateral, debt = 10**15 * 10**12 * RAY, 2**bits
+    weighted, bonus = collateral * 9_000, collateral * 800
+    snapshot = Snapshot(collateral, weighted, debt, collateral, weighted, bonus, collateral, weighted, bonus, debt)
+    terms = Terms(WAD * 11 // 10, WAD // 200, WAD // 5, WAD * 9 // 10, 0, 100 * RAY)
+    [answer] = ask_engine(engine_harness, engine, [(snapshot, terms)])
+    if debt * (WAD + terms.bonus_floor_wad) < 2**256:
+        assert answer.outcome == plan_close_out(snapshot, terms)
+    else:
+        assert answer.outcome == Refusal("Panic", (0x11,))
+
+
 def _labels(one: Told) -> list[str]:
     case, plan = one.case, one.plan
     snapshot = case.snapshot

@@ -42,7 +42,10 @@ PRODUCTS = {
     "splitter: amount, weight": (2**120, 10**18),
     "regime: collateral, WAD": (VALUE * COLLATERALS, 10**18),
     "regime: debt, WAD + floor": (VALUE * LEGS, 2 * 10**18),
-    "toTarget: target, debt": (2 * 10**18, VALUE * LEGS),
+    # a solvent account owes no more than its collateral is worth
+    "incentive: debt, WAD + rate": (VALUE * COLLATERALS, 12 * 10**17),
+    "toTarget: target, debt": (2 * 10**18, VALUE * COLLATERALS),
+    "toTarget: weighted, WAD_PER_BPS": (WEIGHTED * COLLATERALS, 10**14),
 }
 
 
