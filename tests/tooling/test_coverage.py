@@ -207,7 +207,7 @@ def test_trace__of_everything_that_is_decided__reaches_all(tried: Callable[..., 
 
 
 class OneTree:
-    """A build of one contract, whose instructions have these places."""
+    """In the place of a CoverageBuild, hence the ignored types: one contract, whose instructions have these places."""
 
     def __init__(self, *places: tuple[int, int]) -> None:
         self.trees = {SOURCE: tree()}

@@ -40,6 +40,16 @@ def two_sources(world: World, symbol: str, price: int, threshold: int = 8000) ->
     )
 
 
+def short_at_the_primary(world: World) -> tuple[Asset, int]:
+    """An account that owes 7 000 USD; its collateral is worth 5 000 by the primary feed, 8 500 by the secondary."""
+    asset, primary, secondary = two_sources(world, "TWO", 100)
+    account = world.open_account({asset: 100}, {world.usdc: 7_000})
+    world.arm()
+    primary.publish(wad(50), sender=world.governor)
+    secondary.publish(wad(85), sender=world.governor)
+    return asset, account
+
+
 # ------------------------------------------------------------------------------------------------------------- in place
 
 
@@ -181,11 +191,7 @@ def test_close_out__with_sources_apart__asks_the_higher_and_exchanges_at_the_pri
 def test_close_out__short_at_the_primary_and_covered_by_the_other__writes_nothing_off_and_leaves_it_covered(
     world: World,
 ):
-    asset, primary, secondary = two_sources(world, "TWO", 100)
-    account = world.open_account({asset: 100}, {world.usdc: 7_000})
-    world.arm()
-    primary.publish(wad(50), sender=world.governor)
-    secondary.publish(wad(85), sender=world.governor)
+    _, account = short_at_the_primary(world)
     idle, debt, *_ = world.vault.marketOf(world.usdc.id)
     result = world.result(world.close_out(account))
     [(repaid, bad_debt, _)] = result.repaid.values()
@@ -201,11 +207,7 @@ def test_close_out__short_at_the_primary_and_covered_by_the_other__writes_nothin
 def test_close_out__of_a_part_that_leaves_the_account_covered_by_the_other_source__is_as_large_as_was_asked(
     world: World,
 ):
-    asset, primary, secondary = two_sources(world, "TWO", 100)
-    account = world.open_account({asset: 100}, {world.usdc: 7_000})
-    world.arm()
-    primary.publish(wad(50), sender=world.governor)
-    secondary.publish(wad(85), sender=world.governor)
+    asset, account = short_at_the_primary(world)
     result = world.result(world.close_out(account, fill=wad("0.1")))
     # a tenth of everything, at the smallest penalty: 500 USD, and 500 / 1.005 up to a unit
     assert result.seized[asset.id][0] == wad(10)
