@@ -149,24 +149,27 @@ coverage: setup ## lines and branches of the contracts that the tests reach; HTM
 	$(call say,coverage)
 	@$(BIN)/python -m closeout.audit.coverage
 
-# One after the other, whatever fails: the table at the end says which.
-audit: setup-analysis ## everything that takes longer: ten times the random cases, proofs, Slither, mutation, coverage; one table
-	$(call say,compile)
-	@$(MAKE) compile
-	@rm -rf .build/evidence
+# A part that passed on these very sources is not run again: stop it and go on. What each printed stays in its log.
+AUDIT := .build/audit
+AUDIT_PARTS := static prove audit-tests coverage mutation
+AUDITED = $(shell find contracts interfaces closeout tests config -type f -not -path "*/__pycache__/*" -not -path "*/.cache/*" -not -path "*/node_modules/*" 2>/dev/null)
+
+audit: ## everything that takes longer: ten times the random cases, proofs, Slither, mutation, coverage; one table; -j2 runs two parts at once
 	@failed=""; \
-	$(MAKE) static || failed="$$failed static"; \
-	$(MAKE) prove || failed="$$failed prove"; \
-	CLOSEOUT_TEST_SIZE=$${CLOSEOUT_TEST_SIZE:-10} $(MAKE) audit-tests || failed="$$failed tests"; \
-	$(MAKE) coverage || failed="$$failed coverage"; \
-	$(MAKE) mutation || failed="$$failed mutation"; \
-	$(BIN)/python -m closeout.audit.evidence || failed="$$failed evidence"; \
-	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+	$(MAKE) -k $(AUDIT_PARTS:%=$(AUDIT)/%) || failed=yes; \
+	$(BIN)/python -m closeout.audit.evidence || failed=yes; \
+	test -z "$$failed" || { for part in $(AUDIT_PARTS); do test -e $(AUDIT)/$$part || echo "failed: $$part, see $(AUDIT)/$$part.log" >&2; done; exit 1; }
+
+$(AUDIT)/%: $(AUDITED) | setup-analysis compile
+	@# a part is as old as its beginning: what changes meanwhile makes it run again
+	@mkdir -p $(@D) && rm -f $@ && touch $@.running
+	@$(MAKE) $* 2>&1 | tee $@.log; echo "== $*: passed in $$SECONDS s" | tee -a $@.log
+	@mv $@.running $@
 
 .PHONY: audit-tests
-audit-tests:
-	$(call say,tests: $${CLOSEOUT_TEST_SIZE:-1} times the random cases)
-	@CLOSEOUT_EVIDENCE=1 $(BIN)/python -m pytest -p no:ape_test $(TESTS) $(PYTEST_ARGS)
+audit-tests: setup
+	$(call say,tests: $${CLOSEOUT_TEST_SIZE:-10} times the random cases)
+	@CLOSEOUT_EVIDENCE=1 CLOSEOUT_TEST_SIZE=$${CLOSEOUT_TEST_SIZE:-10} $(BIN)/python -m pytest -p no:ape_test $(TESTS) $(PYTEST_ARGS)
 
 static: setup-analysis ## Slither over what is shipped: nothing open, every accepted finding argued
 	$(call say,Slither)
