@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any, Protocol
 
 from closeout.chain.abi import ContractAbi
-from closeout.chain.parameters import AssetListing, OracleParameters, PriceSource, ProtocolParameters
+from closeout.chain.parameters import AssetListing, OracleParameters, ProtocolParameters
 from closeout.chain.roles import (
     DEPLOYER_ROLES,
     FUNCTIONS,
@@ -18,6 +18,7 @@ from closeout.chain.roles import (
     abi_name,
     contract_roles,
 )
+from closeout.chain.sources import deploy_adapter
 from closeout.toolchain.artifacts import Artifact
 
 __all__ = [
@@ -104,6 +105,9 @@ def deploy_protocol(
     fund = deploy("InsuranceFund", vault)
     splitter = deploy("PenaltySplitter", vault, fund, parameters.treasury, *astuple(parameters.weights))
     deploy("Lens", vault)
+    if oracles.volatility is not None:
+        volatility_oracle = deploy("VolatilityOracle", router, *astuple(oracles.volatility))
+        oracles = replace(oracles, volatility_oracle=volatility_oracle)
 
     wiring = encode_calls(deployer.artifacts, "Authority", _wiring(deployer, contracts, holders))
     deployer.transact("Authority", authority, "multicall", wiring)
@@ -131,15 +135,11 @@ def list_asset(
 ) -> None:
     """Plugs the asset's price into the router, held against the reference, and lists it."""
     source = asset.source
-    adapter = source.feed if source.is_adapter else deploy_adapter(deployer, source, oracles)
+    adapter = deploy_adapter(deployer, source.adapter, oracles.sequencer)
     deployer.transact("OracleRouter", router, "activate", asset.token, adapter, source.reference)
+    if source.jump:
+        deployer.transact("OracleRouter", router, "setJumpBound", asset.token, source.jump)
     deployer.transact("RiskConfigurator", configurator, "listAsset", *asset.arguments())
-
-
-def deploy_adapter(deployer: Deployer, source: PriceSource, oracles: OracleParameters) -> str:
-    """The ChainlinkAdapter of a feed; its address."""
-    bounds = (source.heartbeat, source.max_age, source.least_answer, source.most_answer)
-    return deployer.deploy("ChainlinkAdapter", source.feed, (*bounds, oracles.sequencer_feed, oracles.sequencer_grace))
 
 
 def _wiring(

@@ -25,6 +25,7 @@ from closeout.chain.parameters import (
     PriceSource,
     ProtocolParameters,
 )
+from closeout.chain.sources import ChainlinkSource
 from closeout.scenario.engine import AccountState, CloseOutRecord, Outcome
 from closeout.scenario.world import Asset, CloseOut, FeedStatus, MarginCall, Move, SetFeed, World
 from closeout.scenario.world import Protocol as WorldProtocol
@@ -40,7 +41,7 @@ NEVER = 2**256 - 1
 # Feeds that answered this recently with the same prices are not published again: the keeper's block after a row.
 FRESH_SECONDS = 60
 # How old a stale feed's answer always is: well past the heartbeat, well within the hard limit.
-STALE_SECONDS = (PriceSource.heartbeat + PriceSource.max_age) // 2
+STALE_SECONDS = (ChainlinkSource.heartbeat + ChainlinkSource.max_age) // 2
 # More than any liquidator in a scenario could spend, far from overflowing a token's total supply.
 PURSE = 2**200
 # What a scenario deploys; not compiled for it are mocks, harnesses, and what the local chain has no use for.
@@ -408,5 +409,5 @@ def _listing(asset: Asset, token: str, feed: str) -> AssetListing:
         )
         if borrowing
         else BorrowParameters(),
-        source=PriceSource(feed, asset.price_wad),
+        source=PriceSource(ChainlinkSource(feed), asset.price_wad),
     )

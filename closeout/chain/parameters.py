@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
+from closeout.chain.sources import ChainlinkSource, Source
+
 __all__ = [
     "AssetListing",
     "BorrowParameters",
@@ -14,13 +16,12 @@ __all__ = [
     "PenaltyWeights",
     "PriceSource",
     "ProtocolParameters",
+    "VolatilityParameters",
 ]
 
 ZERO_ADDRESS = "0x" + "00" * 20
 UNLIMITED = 2**112 - 1
 DAY = 86_400
-# the widest that a ChainlinkAdapter takes: only the aggregator's own bounds count
-MOST_ANSWER = 10**48
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,33 @@ class PenaltyWeights:
 
 
 @dataclass(frozen=True)
+class VolatilityParameters:
+    """What the VolatilityOracle is made with: seconds, and annualised volatilities in WAD."""
+
+    time_constant: int
+    spacing: int
+    calm: int
+    turbulent: int
+
+
+@dataclass(frozen=True)
 class OracleParameters:
-    """The router's times in seconds, and what of the oracles is the protocol's as a whole."""
+    """The router's times in seconds, and what of the oracles is the protocol's as a whole.
+
+    `volatility`: deploy a VolatilityOracle, in place of the address.
+    """
 
     abandon_after: int = 7 * DAY
     decay_period: int = 30 * DAY
     volatility_oracle: str = ZERO_ADDRESS
     sequencer_feed: str = ZERO_ADDRESS
     sequencer_grace: int = 0
+    volatility: VolatilityParameters | None = None
+
+    @property
+    def sequencer(self) -> tuple[str, int]:
+        """The uptime feed and its grace period, as adapters are given them."""
+        return self.sequencer_feed, self.sequencer_grace
 
 
 @dataclass(frozen=True)
@@ -118,26 +138,27 @@ class BorrowParameters:
 
 @dataclass(frozen=True)
 class PriceSource:
-    """A Chainlink-shaped feed, for which an adapter is deployed, or an adapter that is there; times in seconds.
+    """An asset's price: its adapter, and `reference`, WAD, that it is held against when it is plugged in.
 
-    `reference` is the price that the adapter is held against when it is plugged in, WAD. A feed is read in place
-    while fresh unless that is switched off: its asset has a jump bound, say.
+    A Chainlink feed is read in place while fresh unless that is switched off. `deviation`: by how much, bps, the market
+    may move before the source answers anew. `jump`, bps: a fresh price further from the last good one is degraded; 0:
+    none is.
     """
 
-    feed: str
+    adapter: Source
     reference: int
-    is_adapter: bool = False
-    is_read_in_place: bool = True
-    heartbeat: int = DAY
-    max_age: int = 2 * DAY
-    least_answer: int = 1
-    most_answer: int = MOST_ANSWER
-    # by how much the market may move before the feed answers anew, bps
+    may_be_read_in_place: bool = True
     deviation: int = 1
+    jump: int = 0
+
+    @property
+    def is_read_in_place(self) -> bool:
+        """A feed that is read in place knows nothing of the last good price that a jump is measured from."""
+        return self.may_be_read_in_place and isinstance(self.adapter, ChainlinkSource) and self.jump == 0
 
     def terms(self) -> tuple[bool, int]:
         """The struct PriceTerms."""
-        return (self.is_read_in_place and not self.is_adapter, self.deviation)
+        return self.is_read_in_place, self.deviation
 
 
 @dataclass(frozen=True)

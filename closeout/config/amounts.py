@@ -12,12 +12,43 @@ from closeout.chain.parameters import (
     OracleParameters,
     PenaltyWeights,
     ProtocolParameters,
+    VolatilityParameters,
+)
+from closeout.chain.sources import (
+    MOST_ANSWER,
+    ChainlinkSource,
+    CrossSource,
+    PythSource,
+    ShareSource,
+    Source,
+    TwapSource,
+    WatchedSource,
 )
 from closeout.units import WAD_DECIMALS, parse_units
 
-from .schema import AssetSection, NetworkFile, ProtocolSection
+from .schema import (
+    AssetSection,
+    ChainlinkSection,
+    CrossSection,
+    Erc4626Section,
+    NetworkFile,
+    ProtocolSection,
+    PythSection,
+    SourceSection,
+    UniswapSection,
+    VolatilitySection,
+    WatchedSection,
+)
 
-__all__ = ["borrow_parameters", "bps", "collateral_parameters", "feed_answer", "protocol_parameters", "wad"]
+__all__ = [
+    "borrow_parameters",
+    "bps",
+    "collateral_parameters",
+    "feed_answer",
+    "protocol_parameters",
+    "source_of",
+    "wad",
+]
 
 _BPS_DECIMALS = 4
 _RATE_DECIMALS = 9
@@ -57,6 +88,7 @@ def protocol_parameters(file: NetworkFile, sequencer_feed: str) -> ProtocolParam
             decay_period=file.oracles.decay_period,
             sequencer_feed=sequencer_feed,
             sequencer_grace=file.oracles.sequencer.grace if file.oracles.sequencer else 0,
+            volatility=_volatility(file.oracles.volatility),
         ),
         max_target_health_factor=wad(protocol.max_target_health),
     )
@@ -88,6 +120,38 @@ def _limits(protocol: ProtocolSection) -> LimitParameters:
     )
 
 
+def _volatility(section: VolatilitySection | None) -> VolatilityParameters | None:
+    if section is None:
+        return None
+    return VolatilityParameters(section.time_constant, section.spacing, wad(section.calm), wad(section.turbulent))
+
+
+def source_of(section: SourceSection, token: str) -> Source:
+    """Where the price of `token` comes from. A feed that is to be deployed still has the name it has in the file.
+
+    Of what a price is multiplied with, the token is not known: its source says it where it needs one (`checks.py`).
+    """
+    match kind := section.kind:
+        case ChainlinkSection():
+            least, most = feed_answer(kind.least, kind.decimals, 1), feed_answer(kind.most, kind.decimals, MOST_ANSWER)
+            return ChainlinkSource(kind.feed, kind.heartbeat, kind.max_age, least, most)
+        case PythSection():
+            price_id, confidence = bytes.fromhex(kind.id[2:]), bps(kind.max_confidence)
+            return PythSource(kind.contract, price_id, kind.heartbeat, kind.max_age, kind.max_ahead, confidence)
+        case UniswapSection():
+            base, quote = kind.token or token, source_of(kind.quote, "")
+            liquidity = kind.safe_liquidity, kind.least_liquidity
+            return TwapSource(kind.pool, base, quote, kind.window, kind.block_time, *liquidity)
+        case CrossSection():
+            return CrossSource(source_of(kind.base, token), source_of(kind.quote, ""))
+        case Erc4626Section():
+            growth, drop = bps(kind.max_growth), bps(kind.max_drop)
+            return ShareSource(kind.token or token, source_of(kind.asset, ""), growth, drop, kind.confirm_after)
+        case WatchedSection():
+            pair = source_of(kind.primary, token), source_of(kind.secondary, token)
+            return WatchedSource(*pair, bps(kind.max_deviation), kind.dispute_period)
+
+
 def collateral_parameters(asset: AssetSection) -> CollateralParameters:
     """An asset as collateral; all zero where it is none."""
     terms = asset.collateral
@@ -101,6 +165,7 @@ def collateral_parameters(asset: AssetSection) -> CollateralParameters:
         cap=parse_units(terms.cap, asset.decimals),
         bucket_capacity=wad(bucket.capacity) if bucket else 0,
         bucket_refill=wad(bucket.refill_per_hour) // _HOUR if bucket else 0,
+        most_target=0 if terms.most_target is None else bps(terms.most_target),
     )
 
 

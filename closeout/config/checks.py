@@ -13,14 +13,28 @@ from closeout.scenario.checks import check_collateral, check_protocol
 from closeout.yamlfile.decimals import to_units
 from closeout.yamlfile.problem import BadFile, dotted
 
-from .schema import TEST, AssetSection, NetworkFile, PriceSection, ProtocolSection
+from .schema import (
+    TEST,
+    AssetSection,
+    ChainlinkSection,
+    Erc4626Section,
+    NetworkFile,
+    PriceSection,
+    ProtocolSection,
+    PythSection,
+    SourceKind,
+    UniswapSection,
+    sources_in,
+)
 
 __all__ = ["check_network"]
 
 # what fits the configuration table's contract (EIP-170)
 MAX_ASSETS = 107
-# a freeze by the guardian alone ends after this
-FREEZE_SECONDS = 86_400
+# with fewer of them in a time constant a single sample of volatility would decide
+SAMPLES = 8
+# of the path assets.NAME.price.chainlink
+PRICE_DEPTH = 4
 
 
 def check_network(file: NetworkFile) -> None:
@@ -43,6 +57,7 @@ def check_network(file: NetworkFile) -> None:
         raise BadFile("assets", "no asset with a borrow key", "at least one that can be borrowed")
     if not any(asset.collateral for asset in file.assets.values()):
         raise BadFile("assets", "no asset with a collateral key", "at least one that is collateral")
+    _check_volatility(file)
 
 
 def _check_roles(file: NetworkFile) -> None:
@@ -107,26 +122,51 @@ def _check_digits(where: tuple[str, ...], amount: Decimal, asset: AssetSection) 
 
 
 def _check_price(where: tuple[str, ...], price: PriceSection) -> None:
-    if price.max_age < price.heartbeat:
-        expected = f"at least heartbeat, {price.heartbeat}"
-        raise BadFile(dotted((*where, "max_age")), str(price.max_age), expected)
-    for key, bound in (("reference", price.reference), ("least", price.least), ("most", price.most)):
-        if bound is not None and to_units(bound, price.decimals) is None:
-            expected = f"at most {price.decimals} decimals, as the feed has"
-            raise BadFile(dotted((*where, key)), f"{bound:f}", expected)
-    if price.least is not None and price.least > price.reference:
+    for place, kind, is_own in sources_in(where, price):
+        _check_source(place, kind, is_own=is_own)
+    feed = price.chainlink
+    if feed is None:
+        return
+    if to_units(price.reference, feed.decimals) is None:
+        expected = f"at most {feed.decimals} decimals, as the feed has"
+        raise BadFile(dotted((*where, "reference")), f"{price.reference:f}", expected)
+    if feed.least is not None and feed.least > price.reference:
         expected = f"at most reference, {price.reference:f}"
-        raise BadFile(dotted((*where, "least")), f"{price.least:f}", expected)
-    if price.most is not None and price.most < price.reference:
+        raise BadFile(dotted((*where, "chainlink", "least")), f"{feed.least:f}", expected)
+    if feed.most is not None and feed.most < price.reference:
         expected = f"at least reference, {price.reference:f}"
-        raise BadFile(dotted((*where, "most")), f"{price.most:f}", expected)
+        raise BadFile(dotted((*where, "chainlink", "most")), f"{feed.most:f}", expected)
+
+
+def _check_source(where: tuple[str, ...], kind: SourceKind, *, is_own: bool) -> None:
+    """One source by itself. `is_own`: what it prices is the asset."""
+    if isinstance(kind, ChainlinkSection | PythSection) and kind.max_age < kind.heartbeat:
+        raise BadFile(dotted((*where, "max_age")), str(kind.max_age), f"at least heartbeat, {kind.heartbeat}")
+    if isinstance(kind, UniswapSection | Erc4626Section) and kind.token is None and not is_own:
+        expected = "the address of the token that is priced: here it is not the asset's own"
+        raise BadFile(dotted((*where, "token")), "nothing", expected)
+    if isinstance(kind, UniswapSection) and kind.least_liquidity > kind.safe_liquidity:
+        expected = f"at most safe_liquidity, {kind.safe_liquidity}"
+        raise BadFile(dotted((*where, "least_liquidity")), str(kind.least_liquidity), expected)
+    if isinstance(kind, ChainlinkSection):
+        for key, bound in (("least", kind.least), ("most", kind.most)):
+            if bound is not None and to_units(bound, kind.decimals) is None:
+                expected = f"at most {kind.decimals} decimals, as the feed has"
+                raise BadFile(dotted((*where, key)), f"{bound:f}", expected)
+        if kind.least is not None and kind.most is not None and kind.least > kind.most:
+            raise BadFile(dotted((*where, "least")), f"{kind.least:f}", f"at most most, {kind.most:f}")
+        if kind.feed == TEST and len(where) > PRICE_DEPTH:
+            expected = "an address: a feed of ours stands in for a whole price, not for a part of one"
+            raise BadFile(dotted((*where, "feed")), TEST, expected)
 
 
 def _check_test_contracts(file: NetworkFile) -> None:
     if file.network.test_contracts:
         return
     places = {f"assets.{name}.token": asset.token for name, asset in file.assets.items()}
-    places |= {f"assets.{name}.price.feed": asset.price.feed for name, asset in file.assets.items()}
+    for name, asset in file.assets.items():
+        if asset.price.chainlink is not None:
+            places[f"assets.{name}.price.chainlink.feed"] = asset.price.chainlink.feed
     if file.oracles.sequencer is not None:
         places["oracles.sequencer.feed"] = file.oracles.sequencer.feed
     for where, address in places.items():
@@ -135,12 +175,37 @@ def _check_test_contracts(file: NetworkFile) -> None:
 
 
 def _check_addresses(file: NetworkFile) -> None:
+    """No two assets are one token or one feed. What a price is multiplied with may well be another asset's."""
     seen: dict[str, str] = {}
     for name, asset in file.assets.items():
-        for where, address in ((f"assets.{name}.token", asset.token), (f"assets.{name}.price.feed", asset.price.feed)):
+        own = {f"assets.{name}.token": asset.token}
+        if asset.price.chainlink is not None:
+            own[f"assets.{name}.price.chainlink.feed"] = asset.price.chainlink.feed
+        for where, address in own.items():
             if address != TEST and address in seen:
                 raise BadFile(where, f"the address of {seen[address]}", "an address of its own")
             seen[address] = where
+
+
+def _check_volatility(file: NetworkFile) -> None:
+    volatility = file.oracles.volatility
+    if volatility is not None:
+        if volatility.spacing * SAMPLES > volatility.time_constant:
+            expected = f"at most an eighth of time_constant, {volatility.time_constant}"
+            raise BadFile("oracles.volatility.spacing", str(volatility.spacing), expected)
+        if volatility.calm >= volatility.turbulent:
+            expected = f"less than turbulent, {volatility.turbulent:f}"
+            raise BadFile("oracles.volatility.calm", f"{volatility.calm:f}", expected)
+    most = file.protocol.max_target_health
+    for name, asset in file.assets.items():
+        lifted = asset.collateral.most_target if asset.collateral else None
+        if lifted is None:
+            continue
+        where = f"assets.{name}.collateral.most_target"
+        if volatility is None:
+            raise BadFile(where, f"{lifted:f}", "none: there is no oracles.volatility to ask for it")
+        if lifted > most:
+            raise BadFile(where, f"{lifted:f}", f"at most protocol.max_target_health, {most:f}")
 
 
 def _check_deviations(file: NetworkFile) -> None:

@@ -6,11 +6,13 @@ here. Every key is shown with its meaning in config/sepolia.yaml.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from eth_utils.address import is_address, to_checksum_address
-from pydantic import PlainValidator
+from pydantic import PlainValidator, model_validator
 
 from closeout.model import MAX_DECIMALS
 from closeout.scenario.schema import (
@@ -26,7 +28,24 @@ from closeout.scenario.schema import (
 )
 from closeout.yamlfile.fields import Name, Strict, fraction, mapping_of, refusal, whole
 
-__all__ = ["TEST", "AssetSection", "NetworkFile", "PriceSection", "ProtocolSection", "RolesSection"]
+__all__ = [
+    "TEST",
+    "AssetSection",
+    "ChainlinkSection",
+    "CrossSection",
+    "Erc4626Section",
+    "NetworkFile",
+    "PriceSection",
+    "ProtocolSection",
+    "PythSection",
+    "RolesSection",
+    "SourceKind",
+    "SourceSection",
+    "UniswapSection",
+    "VolatilitySection",
+    "WatchedSection",
+    "sources_in",
+]
 
 TEST = "test"
 """Where an address is asked for: deploy a token or feed of our own, for local chains and testnets."""
@@ -54,6 +73,12 @@ def _read_address_or_test(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith("0x"):
         raise refusal(value, f"a checksummed address, or {TEST} on a network with test_contracts")
     return _read_address(value)
+
+
+def _read_price_id(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch("0x[0-9a-f]{64}", value):
+        raise refusal(value, "a Pyth price id (0x and 64 hex digits in lower case)")
+    return value
 
 
 def _read_flag(value: Any) -> bool:
@@ -143,28 +168,154 @@ class SequencerSection(Strict):
     grace: Annotated[int, _seconds(Decimal(0), DAY)]
 
 
+class VolatilitySection(Strict):
+    """The volatility oracle, from which in a turbulent market the target health factor is lifted.
+
+    The squared returns of prices `spacing` apart are averaged, their weight falling to 1/e in `time_constant`.
+    """
+
+    time_constant: Annotated[int, _seconds(6 * HOUR, 30 * DAY)]
+    spacing: Annotated[int, _seconds(Decimal(600), 90 * HOUR)]
+    # annualised, at and below which nothing is lifted, at and above which all that the assets allow
+    calm: Annotated[Decimal, fraction("a volatility", "0", "10", 18, high_open=True)]
+    turbulent: Annotated[Decimal, fraction("a volatility", "0", "10", 18, low_open=True)]
+
+
 class OraclesSection(Strict):
-    """The router: when a dead market's last good price is cut, and how fast."""
+    """The router: when a dead market's last good price is cut, and how fast; and what stands beside it."""
 
     abandon_after: Annotated[int, _seconds(3 * DAY, 90 * DAY)]
     decay_period: Annotated[int, _seconds(7 * DAY, 365 * DAY)]
     sequencer: SequencerSection | None = None
+    volatility: VolatilitySection | None = None
 
 
-class PriceSection(Strict):
-    """An asset's Chainlink feed, and what is expected of it."""
+class ChainlinkSection(Strict):
+    """A Chainlink feed, and what is expected of it."""
 
     feed: AddressOrTest
     decimals: Annotated[int, whole("a number of decimals", Decimal(0), Decimal(36))]
     heartbeat: Annotated[int, _seconds(Decimal(1), 2 * DAY)]
     max_age: Annotated[int, _seconds(Decimal(1), 7 * DAY)]
-    # by how much the market may move before the feed answers anew
-    deviation: Annotated[Decimal, fraction("a ratio", "0", "0.1", 4, low_open=True)]
-    reference: Price
-    # how far the feed may be from the reference: a missing factor or digit is a multiple
-    tolerance: Annotated[Decimal, fraction("a ratio", "0", "0.25", 4, low_open=True)]
     least: Price | None = None
     most: Price | None = None
+
+
+class PythSection(Strict):
+    """A price of a Pyth contract, which anyone brings up to date."""
+
+    contract: Address
+    id: Annotated[str, PlainValidator(_read_price_id)]
+    heartbeat: Annotated[int, _seconds(Decimal(1), 7 * DAY)]
+    max_age: Annotated[int, _seconds(Decimal(1), 7 * DAY)]
+    # publishers' clocks run ahead of a block's by its building time
+    max_ahead: Annotated[int, _seconds(Decimal(0), Decimal(60))]
+    # confidence interval over price up to which nothing is in doubt
+    max_confidence: Annotated[Decimal, fraction("a ratio", "0", "0.05", 4, low_open=True)]
+
+
+class UniswapSection(Strict):
+    """The time-weighted mean price of a token in a Uniswap V3 pool, times the price of the pool's other token."""
+
+    # the asset's own where it is left out
+    token: Address | None = None
+    pool: Address
+    quote: SourceSection
+    window: Annotated[int, _seconds(Decimal(600), 4 * HOUR)]
+    # the shortest time between two blocks: the pool writes at most one observation a block
+    block_time: Annotated[int, _seconds(Decimal(1), Decimal(60))]
+    # harmonic mean over the window, in the pool's own unit
+    safe_liquidity: Annotated[int, whole("a liquidity", Decimal(1), Decimal(2**128 - 1))]
+    least_liquidity: Annotated[int, whole("a liquidity", Decimal(1), Decimal(2**128 - 1))]
+
+
+class CrossSection(Strict):
+    """The product of two prices: of the asset in something, and of that in USD."""
+
+    base: SourceSection
+    quote: SourceSection
+
+
+class Erc4626Section(Strict):
+    """A share of an ERC-4626 vault: its rate times the price of the vault's asset."""
+
+    # the asset's own where it is left out
+    token: Address | None = None
+    asset: SourceSection
+    # of the rate, in a year; what it grows faster is not counted
+    max_growth: Annotated[Decimal, fraction("a ratio", "0", "3", 4, low_open=True)]
+    # a larger fall is in doubt until it has stood for so long
+    max_drop: Annotated[Decimal, fraction("a ratio", "0", "0.05", 4)]
+    confirm_after: Annotated[int, _seconds(Decimal(600), DAY)]
+
+
+class WatchedSection(Strict):
+    """Two prices that watch each other."""
+
+    primary: SourceSection
+    secondary: SourceSection
+    max_deviation: Annotated[Decimal, fraction("a ratio", "0.001", "0.2", 4)]
+    # apart for so long, the primary alone decides
+    dispute_period: Annotated[int, _seconds(HOUR, 7 * DAY)]
+
+
+class SourceSection(Strict):
+    """Where a price comes from: one of these keys."""
+
+    chainlink: ChainlinkSection | None = None
+    pyth: PythSection | None = None
+    uniswap: UniswapSection | None = None
+    cross: CrossSection | None = None
+    erc4626: Erc4626Section | None = None
+    watched: WatchedSection | None = None
+
+    @model_validator(mode="after")
+    def _has_one(self) -> Self:
+        found = [name for name in SOURCE_KINDS if getattr(self, name) is not None]
+        if len(found) != 1:
+            expected = f"exactly one of {', '.join(SOURCE_KINDS)}"
+            raise refusal(found, expected, found=f"{len(found)} sources" + (f" ({', '.join(found)})" if found else ""))
+        return self
+
+    @property
+    def kind(self) -> SourceKind:
+        """The section that says where."""
+        return getattr(self, self.key)  # type: ignore[no-any-return]  # one of six fields, by its name
+
+    @property
+    def key(self) -> str:
+        """Its name."""
+        return next(name for name in SOURCE_KINDS if getattr(self, name) is not None)
+
+
+SourceKind = ChainlinkSection | PythSection | UniswapSection | CrossSection | Erc4626Section | WatchedSection
+SOURCE_KINDS = tuple(SourceSection.model_fields)
+# the sources that a source reads, and whether they price the same token
+READ = {"primary": True, "secondary": True, "base": True, "quote": False, "asset": False}
+
+
+def sources_in(
+    path: tuple[str, ...], source: SourceSection, *, is_own: bool = True
+) -> Iterator[tuple[tuple[str, ...], SourceKind, bool]]:
+    """A source and all that it reads, with their paths, and whether each prices the asset itself."""
+    where = (*path, source.key)
+    yield where, source.kind, is_own
+    for key, is_same in READ.items():
+        inner = getattr(source.kind, key, None)
+        if isinstance(inner, SourceSection):
+            yield from sources_in((*where, key), inner, is_own=is_own and is_same)
+
+
+class PriceSection(SourceSection):
+    """An asset's price, and what is expected of it."""
+
+    # by how much the market may move before the source answers anew
+    deviation: Annotated[Decimal, fraction("a ratio", "0", "0.1", 4, low_open=True)]
+    reference: Price
+    # how far the price may be from the reference: a missing factor or digit is a multiple
+    tolerance: Annotated[Decimal, fraction("a ratio", "0", "0.25", 4, low_open=True)]
+    # a fresh price further from the last good one is degraded
+    jump: Annotated[Decimal, fraction("a ratio", "0.05", "0.6", 4)] | None = None
 
 
 class BucketSection(Strict):
@@ -180,6 +331,8 @@ class CollateralSection(CollateralModel):
     ltv: Annotated[Decimal, fraction("a ratio", "0", "1", 4, high_open=True)]
     liquidation_threshold: Annotated[Decimal, fraction("a ratio", "0", "0.99", 4, low_open=True)]
     max_bonus: Annotated[Decimal, fraction("a ratio", "0", "0.20", 4)]
+    # where oracles.volatility is: the target that this collateral asks for in a turbulent market
+    most_target: Annotated[Decimal, fraction("a health factor", "1", "2", 4)] | None = None
     cap: Amount
     bucket: BucketSection | None = None
 

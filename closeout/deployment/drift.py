@@ -178,7 +178,7 @@ class _Check:
         source = self._answer("OracleRouter", self.contracts["OracleRouter"], "sourceOf", listing.token)
         adapter, _, _, jump = source if isinstance(source, tuple) else ("no answer",) * 4
         yield Row(name, "adapter", _shown(self.blueprint.adapters[name]), _shown(adapter))
-        yield Row(name, "jump bound", "0", _shown(jump))
+        yield Row(name, "jump bound", str(listing.source.jump), _shown(jump))
         data = self.reader.abi("RiskConfigurator").functions["syncPriceSource"].encode(asset_id)
         try:
             self.rpc.call("eth_call", {"to": self.contracts["RiskConfigurator"], "data": data}, "latest")

@@ -71,6 +71,7 @@ class Effects:
             ("RiskConfigurator", "listAsset"): self._is_listed,
             ("RiskSteward", "anchor"): _is_anchored,
             ("OracleRouter", "activate"): _is_active,
+            ("OracleRouter", "setJumpBound"): _has_jump_bound,
             ("TestAggregator", "publish"): _has_answer,
             ("TestAggregator", "publishAt"): _has_answer,
         }
@@ -134,6 +135,11 @@ def _is_anchored(reader: Reader, step: Call) -> bool:
 def _is_active(reader: Reader, step: Call) -> bool:
     asset, adapter, _ = step.arguments
     return bool(reader.read("OracleRouter", step.address, "adapterOf", asset) == adapter.lower())
+
+
+def _has_jump_bound(reader: Reader, step: Call) -> bool:
+    asset, bound = step.arguments
+    return bool(reader.read("OracleRouter", step.address, "sourceOf", asset)[3] == bound)
 
 
 def _has_answer(reader: Reader, step: Call) -> bool:

@@ -16,6 +16,7 @@ from closeout.chain.abi import ContractAbi
 from closeout.chain.parameters import AssetListing
 from closeout.chain.roles import Role, RoleHolders, governor_roles
 from closeout.chain.rpc import RpcError
+from closeout.chain.sources import ADAPTERS
 from closeout.errors import BadInput
 from closeout.toolchain.artifacts import Artifact
 
@@ -25,8 +26,8 @@ from .protocol import Blueprint
 
 __all__ = ["Change", "Proposal", "check_built_in", "draw_proposal"]
 
-# Deployed once for each asset: a proposal may bring new ones.
-PER_ASSET = ("TestToken", "TestAggregator", "ChainlinkAdapter")
+# A proposal may bring new ones: those of an asset, and of a module that is plugged in.
+PLUGGED_IN = ("TestToken", "TestAggregator", "VolatilityOracle", *ADAPTERS)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def draw_proposal(
         creations=tuple(
             step.salt + step.init_code[2:]
             for step in blueprint.plan.creations
-            if step.contract in PER_ASSET and reader.code(step.address) == "0x"
+            if step.contract in PLUGGED_IN and reader.code(step.address) == "0x"
         ),
         # 0: as soon as the delay allows
         schedules=tuple(
@@ -96,7 +97,7 @@ def check_built_in(blueprint: Blueprint, record: Mapping[str, Any]) -> None:
     """What is built into contracts cannot be proposed: their addresses would be others. Raises BadInput."""
     recorded = {item["contract"]: item["address"] for item in record["contracts"]}
     for step in blueprint.plan.creations:
-        if step.contract not in PER_ASSET and recorded.get(step.contract) != step.address:
+        if step.contract not in PLUGGED_IN and recorded.get(step.contract) != step.address:
             raise BadInput(
                 f"{blueprint.config.file}: {step.contract}",
                 f"arguments or code that belong at {step.address}",
@@ -151,6 +152,7 @@ class _Drawing:
             found = self._parameters(asset_id)
             if found is None:
                 yield self._activation(name, listing)
+                yield from self._jump(name, listing, 0)
                 yield self._change(
                     "RiskConfigurator", "listAsset", listing.arguments(), Role.GOVERNOR, [f"lists {name} as {asset_id}"]
                 )
@@ -161,8 +163,13 @@ class _Drawing:
                     f"{found[0]}, the token of asset {asset_id} on the chain: assets keep their order, append only"
                 )
                 raise BadInput(f"{self._where}: assets.{name}.token", listing.token, expected)
-            yield from self._source(name, listing, asset_id)
-            yield from self._asset(name, listing, asset_id, found)
+            parameters, source = (
+                self._asset(name, listing, asset_id, found),
+                self._source(name, listing, asset_id, found),
+            )
+            # a price that is read in place has to have a feed and no jump bound: it ceases to be before they go
+            ceases = found[3][0] and not listing.source.is_read_in_place
+            yield from (*parameters, *source) if ceases else (*source, *parameters)
         if (beyond := self._parameters(len(self._blueprint.listings))) is not None:
             expected = (
                 f"{beyond[0]} too: what is listed stays listed (leave out `collateral` and `borrow` caps to delist)"
@@ -180,14 +187,25 @@ class _Drawing:
             [f"{name} is priced by {adapter}, held against {price:f} USD"],
         )
 
-    def _source(self, name: str, listing: AssetListing, asset_id: int) -> Iterator[Change]:
-        """Another adapter, and the table brought in line with it."""
-        found = self._reader.read("OracleRouter", self._contracts["OracleRouter"], "adapterOf", listing.token)
-        if found == self._blueprint.adapters[name].lower():
-            return
-        yield self._activation(name, listing)
-        line = f"{name}: what is read in place is that adapter's feed"
-        yield self._change("RiskConfigurator", "syncPriceSource", (asset_id,), Role.ADMIN, [line])
+    def _source(self, name: str, listing: AssetListing, asset_id: int, found: Sequence[Any]) -> Iterator[Change]:
+        """Another adapter or jump bound, and the table brought in line with the adapter where it reads its feed."""
+        adapter, _, _, jump = self._reader.read(
+            "OracleRouter", self._contracts["OracleRouter"], "sourceOf", listing.token
+        )
+        is_same = adapter == self._blueprint.adapters[name].lower()
+        if not is_same:
+            yield self._activation(name, listing)
+        yield from self._jump(name, listing, jump)
+        # what begins or ceases to be read in place, setAsset brings in line
+        if not is_same and listing.source.is_read_in_place and found[3][0]:
+            line = f"{name}: what is read in place is that adapter's feed"
+            yield self._change("RiskConfigurator", "syncPriceSource", (asset_id,), Role.ADMIN, [line])
+
+    def _jump(self, name: str, listing: AssetListing, found: int) -> Iterator[Change]:
+        wanted = listing.source.jump
+        if wanted != found:
+            line = f"{name} jump bound: {found} → {wanted} bps"
+            yield self._change("OracleRouter", "setJumpBound", (listing.token, wanted), Role.GOVERNOR, [line])
 
     def _asset(self, name: str, listing: AssetListing, asset_id: int, found: Sequence[Any]) -> Iterator[Change]:
         lines = [

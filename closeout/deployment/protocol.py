@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from closeout.chain.deploy import PROTOCOL_SOURCES, Deployment, deploy_protocol, modules_of
-from closeout.chain.parameters import MOST_ANSWER, ZERO_ADDRESS, AssetListing, PriceSource, ProtocolParameters
+from closeout.chain.parameters import ZERO_ADDRESS, AssetListing, PriceSource, ProtocolParameters
 from closeout.chain.roles import RoleHolders
+from closeout.chain.sources import ADAPTER_SOURCES, ChainlinkSource, Source
 from closeout.config.amounts import (
     borrow_parameters,
     bps,
     collateral_parameters,
     feed_answer,
     protocol_parameters,
+    source_of,
     wad,
 )
 from closeout.config.loading import NetworkConfig
@@ -24,7 +26,13 @@ from .plan import Call, Plan, Recorder
 
 __all__ = ["SOURCES", "Blueprint", "draw_blueprint"]
 
-SOURCES = (*PROTOCOL_SOURCES, "contracts/mocks/TestToken.sol", "contracts/mocks/TestAggregator.sol")
+SOURCES = (
+    *PROTOCOL_SOURCES,
+    *(source for source in ADAPTER_SOURCES if source not in PROTOCOL_SOURCES),
+    "contracts/oracles/VolatilityOracle.sol",
+    "contracts/mocks/TestToken.sol",
+    "contracts/mocks/TestAggregator.sol",
+)
 """What has to be compiled, the stand-ins of test networks included."""
 
 
@@ -48,8 +56,8 @@ class Blueprint:
         contracts = self.deployment.contracts
         names = ("LiquidationEngine", "InsuranceFund", "PenaltySplitter")
         engine, fund, splitter = (contracts[name] for name in names)
-        parameters = self.parameters
-        return modules_of(engine, fund, splitter, parameters.treasury, contracts["OracleRouter"], parameters.oracles)
+        oracles = replace(self.parameters.oracles, volatility_oracle=contracts.get("VolatilityOracle", ZERO_ADDRESS))
+        return modules_of(engine, fund, splitter, self.parameters.treasury, contracts["OracleRouter"], oracles)
 
     @property
     def adapters(self) -> dict[str, str]:
@@ -88,21 +96,23 @@ def _sequencer(recorder: Recorder, file: NetworkFile) -> str:
 def _listing(recorder: Recorder, name: str, asset: AssetSection) -> AssetListing:
     token = recorder.deploy("TestToken", name, name, asset.decimals) if asset.token == TEST else asset.token
     price = asset.price
-    feed = price.feed
-    if feed == TEST:
-        feed = recorder.deploy("TestAggregator", price.decimals, f"{name} / USD")
-        recorder.transact("TestAggregator", feed, "publish", feed_answer(price.reference, price.decimals, 0))
     return AssetListing(
         token=token,
         collateral=collateral_parameters(asset),
         borrowing=borrow_parameters(asset),
         source=PriceSource(
-            feed,
+            _adapter(recorder, name, asset, token),
             reference=wad(price.reference),
-            heartbeat=price.heartbeat,
-            max_age=price.max_age,
-            least_answer=feed_answer(price.least, price.decimals, 1),
-            most_answer=feed_answer(price.most, price.decimals, MOST_ANSWER),
             deviation=bps(price.deviation),
+            jump=0 if price.jump is None else bps(price.jump),
         ),
     )
+
+
+def _adapter(recorder: Recorder, name: str, asset: AssetSection, token: str) -> Source:
+    section, source = asset.price.chainlink, source_of(asset.price, token)
+    if section is None or section.feed != TEST or not isinstance(source, ChainlinkSource):
+        return source
+    feed = recorder.deploy("TestAggregator", section.decimals, f"{name} / USD")
+    recorder.transact("TestAggregator", feed, "publish", feed_answer(asset.price.reference, section.decimals, 0))
+    return replace(source, feed=feed)

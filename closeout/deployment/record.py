@@ -57,7 +57,7 @@ def make_record(blueprint: Blueprint, done: Iterable[Done], reader: Reader) -> d
         assets[name] = {
             "id": asset_id,
             "token": listing.token,
-            "feed": listing.source.feed,
+            "adapter": blueprint.adapters[name],
             "supplyToken": supply_token,
             "supplyTokenCodeHash": code_hash(reader.code(supply_token)),
         }

@@ -228,8 +228,8 @@ CASES: dict[str, tuple[Change, str]] = {
         "assets.LINK.token: found the address of assets.WETH.token, expected an address of its own",
     ),
     "token as its feed": (
-        change("assets/WETH/price/feed", WETH),
-        "assets.WETH.price.feed: found the address of assets.WETH.token, expected an address of its own",
+        change("assets/WETH/price/chainlink/feed", WETH),
+        "assets.WETH.price.chainlink.feed: found the address of assets.WETH.token, expected an address of its own",
     ),
     "token of our own on a real network": (
         change("assets/LINK/token", "test"),
@@ -250,16 +250,16 @@ CASES: dict[str, tuple[Change, str]] = {
     # price
     "no price": (
         change("assets/WETH/price", Remove),
-        "assets.WETH.price: found nothing, expected a mapping with the keys feed, decimals, heartbeat, max_age, "
-        "deviation, reference, tolerance, least, most",
+        "assets.WETH.price: found nothing, expected a mapping with the keys chainlink, pyth, uniswap, cross, erc4626, "
+        "watched, deviation, reference, tolerance, jump",
     ),
     "too old before it is late": (
-        change("assets/WETH/price/max_age", "3599"),
-        "assets.WETH.price.max_age: found 3599, expected at least heartbeat, 3600",
+        change("assets/WETH/price/chainlink/max_age", "3599"),
+        "assets.WETH.price.chainlink.max_age: found 3599, expected at least heartbeat, 3600",
     ),
     "heartbeat of a week": (
-        change("assets/USDC/price/heartbeat", "604800"),
-        f"assets.USDC.price.heartbeat: found 604800, expected {seconds(1, 172_800)}",
+        change("assets/USDC/price/chainlink/heartbeat", "604800"),
+        f"assets.USDC.price.chainlink.heartbeat: found 604800, expected {seconds(1, 172_800)}",
     ),
     "no reference": (
         change("assets/WETH/price/reference", Remove),
@@ -278,12 +278,12 @@ CASES: dict[str, tuple[Change, str]] = {
         "assets.WETH.price.deviation: found 0, expected a ratio in (0, 0.1], with at most 4 decimals",
     ),
     "least above the reference": (
-        change("assets/WETH/price/least", "3001"),
-        "assets.WETH.price.least: found 3001, expected at most reference, 3000",
+        change("assets/WETH/price/chainlink/least", "3001"),
+        "assets.WETH.price.chainlink.least: found 3001, expected at most reference, 3000",
     ),
     "most below the reference": (
-        change("assets/WETH/price/most", "2999"),
-        "assets.WETH.price.most: found 2999, expected at least reference, 3000",
+        change("assets/WETH/price/chainlink/most", "2999"),
+        "assets.WETH.price.chainlink.most: found 2999, expected at least reference, 3000",
     ),
     # collateral
     "ltv at the threshold": (

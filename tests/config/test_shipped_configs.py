@@ -53,7 +53,7 @@ def test_reference__has_every_key_there_is():
 def test_public_networks__deploy_no_tokens_of_ours():
     for stem in ("sepolia", "base-sepolia"):
         assets = load_config(ROOT / f"config/{stem}.yaml").content.assets
-        assert all(TEST not in (asset.token, asset.price.feed) for asset in assets.values())
+        assert all(TEST not in (asset.token, asset.price.chainlink.feed) for asset in assets.values())
 
 
 def test_digest__depends_on_what_the_file_says_and_not_on_its_layout(tmp_path: Path):

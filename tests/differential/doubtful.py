@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from closeout.chain.parameters import AssetListing, PriceSource
+from closeout.chain.sources import PresentAdapter
 from closeout.model import MAX_PRICE_WAD, Quote, Status, Vault
 from closeout.units import WAD
 from tests.differential.pairs import Pair
@@ -38,7 +39,7 @@ class DoubtfulSetting(Setting):
         for n, asset in enumerate(self.assets):
             token = node.deploy("TestToken", asset.name, asset.name, asset.decimals, sender=World.governor)
             board.tell([token], [word_of(Quote.fresh(asset.price_wad), 0)], sender=World.governor)
-            source = PriceSource(board.address, asset.price_wad, is_adapter=True)
+            source = PriceSource(PresentAdapter(board.address), asset.price_wad)
             listing = AssetListing(token.address, asset.collateral, asset.borrowing, source)
             world.configurator.listAsset(*listing.arguments(), sender=World.governor)
             world.assets.append(Asset(n, asset.name, asset.decimals, token, board))

@@ -57,7 +57,7 @@ class Hand:
 
     def new_adapter(self, asset: str) -> str:
         """Another adapter of the same feed, with another limit."""
-        price = self.deployer.config.content.assets[asset].price
+        price = self.deployer.config.content.assets[asset].price.chainlink
         recorder = Recorder(self.deployer.signer.address, self.network.artifacts, "by hand")
         bounds = (price.heartbeat - 1, price.max_age, 1, 10**48, NOBODY, 0)
         address = recorder.deploy("ChainlinkAdapter", price.feed, bounds)

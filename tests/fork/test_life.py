@@ -184,7 +184,8 @@ def test_proposal__of_a_new_asset__deploys_its_adapter_first_and_lists_it_last(
     token, feed = KeySigner("a token").address, KeySigner("a feed").address
     network.put(token, "TestToken", "NEW", "NEW", 18)
     link = config.content.assets["LINK"]
-    price = link.price.model_copy(update={"feed": feed, "reference": Decimal(7)})
+    chainlink = link.price.chainlink.model_copy(update={"feed": feed})
+    price = link.price.model_copy(update={"chainlink": chainlink, "reference": Decimal(7)})
     asset = link.model_copy(update={"token": token, "price": price})
     content = config.content.model_copy(update={"assets": dict(config.content.assets) | {"NEW": asset}})
     wanted = replace(config, content=content)
@@ -209,7 +210,7 @@ def test_proposal__of_another_feed__deploys_its_adapter_and_brings_the_table_in_
 ):
     feed = KeySigner("a feed").address
     network.put(feed, "TestAggregator", 8, "LINK")
-    wanted = changed(config, assets={"LINK": {"price": {"feed": feed}}})
+    wanted = changed(config, assets={"LINK": {"price": {"chainlink": {"feed": feed}}}})
     network.publish_prices(wanted)
     proposal = governed.propose(wanted)
     calls = [f"{change.contract}.{change.function}" for change in proposal.changes]

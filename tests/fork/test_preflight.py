@@ -20,7 +20,7 @@ NOWHERE = "0x00000000000000000000000000000000DeaDBeef"
 
 
 def feed_of(config: NetworkConfig, asset: str = "WETH") -> str:
-    return config.content.assets[asset].price.feed
+    return config.content.assets[asset].price.chainlink.feed
 
 
 def publish(network: Testnet, feed: str, answer: int) -> None:
@@ -35,8 +35,8 @@ def with_sequencer(config: NetworkConfig, feed: str) -> NetworkConfig:
     return changed(config, oracles={"sequencer": SequencerSection.model_construct(feed=feed, grace=3600)})
 
 
-def weth(**price: Any) -> dict[str, Any]:
-    return {"assets": {"WETH": {"price": price}}}
+def weth(**feed: Any) -> dict[str, Any]:
+    return {"assets": {"WETH": {"price": {"chainlink": feed}}}}
 
 
 # what is done to the chain, what is changed in the file, and the line that comes of it
@@ -64,47 +64,47 @@ KINDS: dict[str, tuple[Callable[[Testnet, NetworkConfig], object], Callable[[Net
     "feed that is not there": (
         lambda *_: None,
         lambda config: changed(config, **weth(feed=NOWHERE)),
-        rf"assets\.WETH\.price\.feed: found {NOWHERE}, where there is no contract",
+        rf"assets\.WETH\.price\.chainlink\.feed: found {NOWHERE}, where there is no contract",
     ),
     "feed of other decimals": (
         lambda *_: None,
         lambda config: changed(config, **weth(decimals=18)),
-        r"assets\.WETH\.price\.decimals: found 18, expected what the feed says, 8",
+        r"assets\.WETH\.price\.chainlink\.decimals: found 18, expected what the feed says, 8",
     ),
     "feed that answers nothing": (
         lambda network, config: publish(network, feed_of(config), 0),
         lambda config: config,
-        r"assets\.WETH\.price\.feed: found an answer of 0, expected a positive one",
+        r"assets\.WETH\.price\.chainlink\.feed: found an answer of 0, expected a positive one",
     ),
     "feed that answers less than nothing": (
         lambda network, config: publish(network, feed_of(config), -5),
         lambda config: config,
-        r"assets\.WETH\.price\.feed: found an answer of -5, expected a positive one",
+        r"assets\.WETH\.price\.chainlink\.feed: found an answer of -5, expected a positive one",
     ),
     "feed that is late": (
         lambda network, config: publish_at(network, feed_of(config), 3000 * 10**8, 4000),
         lambda config: config,
-        r"assets\.WETH\.price\.heartbeat: found an answer \d+ s old, expected one of at most heartbeat, 3600 s",
+        r"assets\.WETH\.price\.chainlink\.heartbeat: found an answer \d+ s old, expected one of at most heartbeat, 3600",
     ),
     "feed far from the reference": (
         lambda network, config: publish(network, feed_of(config), 2249 * 10**8),
         lambda config: config,
-        r"assets\.WETH\.price\.feed: found an answer of 2249, expected within 25\.00 % of reference, 3000",
+        r"assets\.WETH\.price\.chainlink\.feed: found an answer of 2249, expected within 25\.00 % of reference, 3000",
     ),
     "feed without its factor": (
         lambda network, config: publish(network, feed_of(config), 112 * 10**6),
         lambda config: changed(config, **weth(least=None)),
-        r"assets\.WETH\.price\.feed: found an answer of 1\.12, expected within 25\.00 % of reference, 3000",
+        r"assets\.WETH\.price\.chainlink\.feed: found an answer of 1\.12, expected within 25\.00 % of reference, 3000",
     ),
     "feed below least": (
         lambda network, config: publish(network, feed_of(config), 9 * 10**8),
         lambda config: config,
-        r"assets\.WETH\.price\.least: found an answer of 9, expected one within least, 10",
+        r"assets\.WETH\.price\.chainlink\.least: found an answer of 9, expected one within least, 10",
     ),
     "feed above most": (
         lambda network, config: publish(network, feed_of(config), 1_000_001 * 10**8),
         lambda config: config,
-        r"assets\.WETH\.price\.most: found an answer of 1000001, expected one within most, 1000000",
+        r"assets\.WETH\.price\.chainlink\.most: found an answer of 1000001, expected one within most, 1000000",
     ),
     "sequencer feed that is not there": (
         lambda *_: None,

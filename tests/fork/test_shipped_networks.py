@@ -71,7 +71,7 @@ RELATIONS: dict[str, tuple[Change, str]] = {
     ),
     "backstop delay": (change("protocol/backstop_delay", "604801"), r"b'backstopDelay"),
     "max age below heartbeat": (
-        change("assets/WETH/price/max_age", "3599"),
+        change("assets/WETH/price/chainlink/max_age", "3599"),
         r"^deploy ChainlinkAdapter at 0x\w+: would revert",
     ),
     "ltv at the threshold": (change("assets/WETH/collateral/ltv", "0.85"), r"b'ltv"),

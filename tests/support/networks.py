@@ -137,10 +137,10 @@ class Testnet:
     def publish_prices(self, config: NetworkConfig) -> None:
         """Every feed answers its reference price, now; a real feed becomes one of ours for that."""
         for name, asset in config.content.assets.items():
-            if asset.price.feed != TEST:
-                self.put(asset.price.feed, "TestAggregator", asset.price.decimals, name)
-                answer = feed_answer(asset.price.reference, asset.price.decimals, 0)
-                self.call("TestAggregator", asset.price.feed, "publish", answer, sender=PUBLISHER)
+            if asset.price.chainlink.feed != TEST:
+                self.put(asset.price.chainlink.feed, "TestAggregator", asset.price.chainlink.decimals, name)
+                answer = feed_answer(asset.price.reference, asset.price.chainlink.decimals, 0)
+                self.call("TestAggregator", asset.price.chainlink.feed, "publish", answer, sender=PUBLISHER)
 
     def put(self, address: str, contract: str, *arguments: object) -> None:
         """The contract's code at the address, as its constructor would leave it; its storage stays as it is."""
@@ -177,7 +177,7 @@ def with_references(config: NetworkConfig, chain: Testnet) -> NetworkConfig:
     reader = Reader(chain.rpc, chain.artifacts)
     assets = {}
     for name, asset in config.content.assets.items():
-        answer = reader.read("TestAggregator", asset.price.feed, "latestRoundData")[1]
-        reference = Decimal(answer).scaleb(-asset.price.decimals)
+        answer = reader.read("TestAggregator", asset.price.chainlink.feed, "latestRoundData")[1]
+        reference = Decimal(answer).scaleb(-asset.price.chainlink.decimals)
         assets[name] = asset.model_copy(update={"price": asset.price.model_copy(update={"reference": reference})})
     return replace(config, content=config.content.model_copy(update={"assets": assets}))

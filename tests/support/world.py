@@ -24,6 +24,7 @@ from closeout.chain.parameters import (
     ProtocolParameters,
 )
 from closeout.chain.roles import Role
+from closeout.chain.sources import ChainlinkSource, PresentAdapter
 from closeout.toolchain.artifacts import Artifact
 from closeout.units import parse_units
 from tests.support.node import Deployed, Node, Receipt, actor
@@ -234,7 +235,9 @@ class World:
         if feed is None:
             feed = self.node.deploy("LiveAggregator", 18, f"{symbol} / USD", sender=self.governor)
             feed.publish(wad(price), sender=self.governor)
-        source = PriceSource(feed.address, wad(price), is_adapter, is_read_in_place, HEARTBEAT, MAX_AGE)
+        chainlink = ChainlinkSource(feed.address, HEARTBEAT, MAX_AGE)
+        adapter = PresentAdapter(feed.address) if is_adapter else chainlink
+        source = PriceSource(adapter, wad(price), is_read_in_place)
         listing = AssetListing(token.address, as_collateral, borrowing, source)
         deployer = Deployer(self.node, self.governor)
         list_asset(deployer, self.router.address, self.configurator.address, self.parameters.oracles, listing)
