@@ -27,6 +27,34 @@ def seconds(low: int, high: int) -> str:
     return f"a number of seconds in [{low}, {high}], without decimals"
 
 
+def sourced(asset: str, kind: str, section: Tree) -> Change:
+    """An asset priced by another source."""
+    price = f"assets/{asset}/price"
+    return both(change(f"{price}/chainlink", Remove), change(f"{price}/{kind}", section))
+
+
+FEED = {"chainlink": {"feed": WETH, "decimals": "8", "heartbeat": "3600", "max_age": "14400"}}
+TEST_FEED = {"chainlink": FEED["chainlink"] | {"feed": "test"}}
+SHARE = {"asset": FEED, "max_growth": "0.2", "max_drop": "0.01", "confirm_after": "3600"}
+POOL = {
+    "pool": WETH,
+    "quote": FEED,
+    "window": "1800",
+    "block_time": "12",
+    "safe_liquidity": "1000",
+    "least_liquidity": "100",
+}
+PYTH = {
+    "contract": WETH,
+    "id": "0x" + "ab" * 32,
+    "heartbeat": "60",
+    "max_age": "600",
+    "max_ahead": "15",
+    "max_confidence": "0.005",
+}
+WATCHED = {"primary": FEED, "secondary": FEED, "max_deviation": "0.02", "dispute_period": "86400"}
+VOLATILITY = {"time_constant": "259200", "spacing": "3600", "calm": "0.6", "turbulent": "1.2"}
+
 CASES: dict[str, tuple[Change, str]] = {
     # the whole file
     "no network": (
@@ -284,6 +312,88 @@ CASES: dict[str, tuple[Change, str]] = {
     "most below the reference": (
         change("assets/WETH/price/chainlink/most", "2999"),
         "assets.WETH.price.chainlink.most: found 2999, expected at least reference, 3000",
+    ),
+    "least above most": (
+        both(change("assets/LINK/price/chainlink/least", "20"), change("assets/LINK/price/chainlink/most", "5")),
+        "assets.LINK.price.chainlink.least: found 20, expected at most most, 5",
+    ),
+    "no source": (
+        change("assets/WETH/price/chainlink", Remove),
+        "assets.WETH.price: found 0 sources, expected exactly one of chainlink, pyth, uniswap, cross, erc4626, watched",
+    ),
+    "two sources": (
+        change("assets/WETH/price/cross", {"base": FEED, "quote": FEED}),
+        "assets.WETH.price: found 2 sources (chainlink, cross), "
+        "expected exactly one of chainlink, pyth, uniswap, cross, erc4626, watched",
+    ),
+    "half a product": (
+        sourced("LINK", "cross", {"base": FEED}),
+        "assets.LINK.price.cross.quote: found nothing, expected a mapping with the keys chainlink, pyth, uniswap, "
+        "cross, erc4626, watched",
+    ),
+    "feed of ours in a product": (
+        both(change("network/test_contracts", "true"), sourced("LINK", "cross", {"base": FEED, "quote": TEST_FEED})),
+        "assets.LINK.price.cross.quote.chainlink.feed: found test, "
+        "expected an address: a feed of ours stands in for a whole price, not for a part of one",
+    ),
+    "feed in a product that is too old before it is late": (
+        sourced("LINK", "cross", {"base": FEED, "quote": {"chainlink": FEED["chainlink"] | {"max_age": "3599"}}}),
+        "assets.LINK.price.cross.quote.chainlink.max_age: found 3599, expected at least heartbeat, 3600",
+    ),
+    "share in a product that is of nobody knows what": (
+        sourced("LINK", "cross", {"base": FEED, "quote": {"erc4626": SHARE}}),
+        "assets.LINK.price.cross.quote.erc4626.token: found nothing, "
+        "expected the address of the token that is priced: here it is not the asset's own",
+    ),
+    "growth above the contract's": (
+        sourced("LINK", "erc4626", SHARE | {"max_growth": "3.1"}),
+        "assets.LINK.price.erc4626.max_growth: found 3.1, expected a ratio in (0, 3], with at most 4 decimals",
+    ),
+    "pool that is safe below its least": (
+        sourced("LINK", "uniswap", POOL | {"least_liquidity": "1001"}),
+        "assets.LINK.price.uniswap.least_liquidity: found 1001, expected at most safe_liquidity, 1000",
+    ),
+    "window of a minute": (
+        sourced("LINK", "uniswap", POOL | {"window": "60"}),
+        f"assets.LINK.price.uniswap.window: found 60, expected {seconds(600, 14_400)}",
+    ),
+    "Pyth price by its name": (
+        sourced("LINK", "pyth", PYTH | {"id": "LINK/USD"}),
+        'assets.LINK.price.pyth.id: found "LINK/USD", expected a Pyth price id (0x and 64 hex digits in lower case)',
+    ),
+    "Pyth answer that is never late": (
+        sourced("LINK", "pyth", PYTH | {"heartbeat": "601"}),
+        "assets.LINK.price.pyth.max_age: found 600, expected at least heartbeat, 601",
+    ),
+    "two that watch each other from nowhere": (
+        sourced("LINK", "watched", WATCHED | {"max_deviation": "0.0001"}),
+        "assets.LINK.price.watched.max_deviation: found 0.0001, expected a ratio in [0.001, 0.2], "
+        "with at most 4 decimals",
+    ),
+    "dispute of a minute": (
+        sourced("LINK", "watched", WATCHED | {"dispute_period": "60"}),
+        f"assets.LINK.price.watched.dispute_period: found 60, expected {seconds(3_600, 604_800)}",
+    ),
+    "jump of every day": (
+        change("assets/LINK/price/jump", "0.04"),
+        "assets.LINK.price.jump: found 0.04, expected a ratio in [0.05, 0.6], with at most 4 decimals",
+    ),
+    # volatility
+    "samples too far apart": (
+        change("oracles/volatility", VOLATILITY | {"spacing": "32401"}),
+        "oracles.volatility.spacing: found 32401, expected at most an eighth of time_constant, 259200",
+    ),
+    "calm that is turbulent": (
+        change("oracles/volatility", VOLATILITY | {"calm": "1.2"}),
+        "oracles.volatility.calm: found 1.2, expected less than turbulent, 1.2",
+    ),
+    "target lifted by nobody": (
+        change("assets/LINK/collateral/most_target", "1.2"),
+        "assets.LINK.collateral.most_target: found 1.2, expected none: there is no oracles.volatility to ask for it",
+    ),
+    "target lifted above the Vault's": (
+        both(change("oracles/volatility", VOLATILITY), change("assets/LINK/collateral/most_target", "1.6")),
+        "assets.LINK.collateral.most_target: found 1.6, expected at most protocol.max_target_health, 1.5",
     ),
     # collateral
     "ltv at the threshold": (

@@ -10,11 +10,14 @@ import pytest
 from pydantic import BaseModel
 
 from closeout.config import NetworkFile, load_config
-from closeout.config.schema import TEST
+from closeout.config.schema import TEST, SourceSection
 from closeout.toolchain.settings import ROOT
+from closeout.yamlfile.fields import parse
+from closeout.yamlfile.tree import parse_yaml
 
 FILES = sorted((ROOT / "config").glob("*.yaml"))
 REFERENCE = ROOT / "config/sepolia.yaml"
+SOMEWHERE = "0x694AA1769357215DE4FAC081bf1f309aDC325306"
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -23,12 +26,16 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models(part)]
 
 
-def _keys(model: type[BaseModel]) -> set[str]:
-    found = set()
-    for name, field in model.model_fields.items():
-        found.add(name)
+def _keys(model: type[BaseModel], seen: set[type[BaseModel]]) -> set[str]:
+    """Of a model and all below it that are not `seen`: sources of prices nest without end."""
+    if model in seen:
+        return set()
+    seen.add(model)
+    model.model_rebuild()
+    found = set(model.model_fields)
+    for field in model.model_fields.values():
         for inner in _models(field.annotation):
-            found |= _keys(inner)
+            found |= _keys(inner, seen)
     return found
 
 
@@ -46,8 +53,26 @@ def test_file__loads_and_is_named_after_its_network(file: Path):
 def test_reference__has_every_key_there_is():
     """The explanation of each key stands in one file: a key that is added to the schema has to be added there."""
     text = REFERENCE.read_text()
-    missing = {key for key in _keys(NetworkFile) if not re.search(rf"\b{key}:", text)}
+    keys = _keys(NetworkFile, set())
+    assert {"max_growth", "dispute_period", "spacing", "flash_fee"} <= keys
+    missing = {key for key in keys if not re.search(rf"\b{key}:", text)}
     assert missing == set()
+
+
+def test_reference__shows_every_source_of_a_price_as_it_is_read():
+    """The comment at the end of the file, with an address in place of what stands for one."""
+    _, _, comment = REFERENCE.read_text().partition("#   price:\n")
+    text = "\n".join(line.removeprefix("#") for line in comment.splitlines())
+    text = text.replace("# token:", "token:").replace('"0x..."', "0x" + "ab" * 32)
+    times = "heartbeat: 60, max_age: 60"
+    feed = f"{{feed: ADDRESS, decimals: 8, {times}}}"
+    pyth = f"{{contract: ADDRESS, id: 0x{'ab' * 32}, {times}, max_ahead: 15, max_confidence: 0.01}}"
+    text = text.replace("pyth: {...}", f"pyth: {pyth}").replace("{...}", feed)
+    text = re.sub(r"\b(WSTETH_IN_ETH|ETH_IN_USD|ADDRESS)\b", SOMEWHERE, text)
+    shown = parse_yaml(text)
+    assert list(shown) == ["cross", "erc4626", "uniswap", "pyth", "watched"]
+    for name, section in shown.items():
+        assert parse(SourceSection, {name: section}).key == name
 
 
 def test_public_networks__deploy_no_tokens_of_ours():

@@ -84,7 +84,7 @@ KINDS: dict[str, tuple[Callable[[Testnet, NetworkConfig], object], Callable[[Net
     "feed that is late": (
         lambda network, config: publish_at(network, feed_of(config), 3000 * 10**8, 4000),
         lambda config: config,
-        r"assets\.WETH\.price\.chainlink\.heartbeat: found an answer \d+ s old, expected one of at most heartbeat, 3600",
+        r"assets\.WETH\.price\.chainlink\.heartbeat: found an answer \d+ s old, expected one of at most heartbeat",
     ),
     "feed far from the reference": (
         lambda network, config: publish(network, feed_of(config), 2249 * 10**8),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from eth_utils.address import to_checksum_address
 
 from closeout.chain.sources import deploy_adapter
 from closeout.config.amounts import source_of
@@ -19,6 +20,11 @@ from tests.unit.oracles.stage import DAY, GOVERNOR, HOUR, NOBODY, STRANGER, WAD,
 PRICE = 2_000
 ETH_USD = "ff61491a931112ddf1bd8147cd1b641375f79f5825126d665480874634fd0ace"
 NO_SEQUENCER = (NOBODY, 0)
+
+
+def shown(contract: Deployed) -> str:
+    """Its address as a file has it."""
+    return str(to_checksum_address(contract.address))
 
 
 @dataclass(frozen=True)
@@ -37,22 +43,22 @@ class Sources:
     def chainlink(self, usd: float = PRICE, decimals: int = 8) -> dict[str, Any]:
         feed = self.stage.feed(usd, decimals)
         terms = {"decimals": str(decimals), "heartbeat": "7200", "max_age": "10800", "least": "0.5", "most": "3000"}
-        return {"chainlink": {"feed": feed.address} | terms}
+        return {"chainlink": {"feed": shown(feed)} | terms}
 
     def cross(self) -> dict[str, Any]:
         return {"cross": {"base": self.chainlink(1.25, 18), "quote": self.chainlink(PRICE / 1.25)}}
 
     def uniswap(self, **more: str) -> dict[str, Any]:
         terms = {"window": "1800", "block_time": "12", "safe_liquidity": "2000", "least_liquidity": "1000"}
-        return {"uniswap": {"pool": self.pool.pool.address, "quote": self.chainlink(1)} | terms | more}
+        return {"uniswap": {"pool": shown(self.pool.pool), "quote": self.chainlink(1)} | terms | more}
 
     def pyth_price(self) -> dict[str, Any]:
         terms = {"heartbeat": "7200", "max_age": "10800", "max_ahead": "15", "max_confidence": "0.005"}
-        return {"pyth": {"contract": self.pyth.address, "id": "0x" + ETH_USD} | terms}
+        return {"pyth": {"contract": shown(self.pyth), "id": "0x" + ETH_USD} | terms}
 
     def erc4626(self) -> dict[str, Any]:
         terms = {"max_growth": "0.2", "max_drop": "0.01", "confirm_after": "3600"}
-        return {"erc4626": {"token": self.vault.address, "asset": self.chainlink()} | terms}
+        return {"erc4626": {"token": shown(self.vault), "asset": self.chainlink()} | terms}
 
     def watched(self, primary: dict[str, Any], secondary: dict[str, Any]) -> dict[str, Any]:
         terms = {"max_deviation": "0.02", "dispute_period": "86400"}
@@ -106,7 +112,7 @@ def test_uniswap__of_a_file__has_its_pool_window_and_liquidities(sources: Source
 
 def test_uniswap__of_another_token_of_the_pool__prices_that(sources: Sources):
     """A dollar, where what the pool counts it in is worth 2 000."""
-    tree = sources.uniswap(token=sources.pool.dollar.address)
+    tree = sources.uniswap(token=shown(sources.pool.dollar))
     tree["uniswap"]["quote"] = sources.chainlink()
     adapter = sources.adapter(tree, "UniswapV3TwapAdapter")
     assert sources.stage.quote(adapter).low == pytest.approx(WAD, rel=1e-3)
