@@ -12,6 +12,7 @@ from typing import Any, Protocol
 __all__ = [
     "ADAPTERS",
     "ADAPTER_SOURCES",
+    "MOST_ANSWER",
     "ChainlinkSource",
     "CrossSource",
     "PresentAdapter",

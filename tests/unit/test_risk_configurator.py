@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from closeout.chain.deploy import modules_of
-from closeout.chain.parameters import MOST_ANSWER, BorrowParameters, CollateralParameters, OracleParameters
+from closeout.chain.parameters import BorrowParameters, CollateralParameters, OracleParameters
+from closeout.chain.sources import MOST_ANSWER
 from tests.support.node import Deployed, reverts
 from tests.support.world import BORROWABLE, NOT_BORROWABLE, NOT_COLLATERAL, World, collateral, wad
 

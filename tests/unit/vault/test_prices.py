@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from closeout.chain.parameters import MOST_ANSWER, CollateralParameters, OracleParameters
+from closeout.chain.parameters import CollateralParameters, OracleParameters
+from closeout.chain.sources import MOST_ANSWER
 from tests.support.accounts import restorative_account
 from tests.support.node import Deployed, reverts
 from tests.support.world import HEARTBEAT, MAX_AGE, RESTORATIVE, TERMINAL, Asset, Result, World, collateral, wad
