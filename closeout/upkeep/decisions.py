@@ -31,7 +31,7 @@ __all__ = [
 
 DAY = 86_400
 KEEP_ALIVE_PARTS = 4
-"""A dispute is seen again once this part of its period went by: it lapses only where that fails three times more."""
+"""A dispute is seen again once this part of its period went by: the other three are there for passes that fail."""
 
 MAX_HEADROOM = 14 * DAY
 """contracts/oracles/Erc4626Adapter.sol: for how long growth that did not come yet is kept."""

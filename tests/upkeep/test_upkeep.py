@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -257,6 +258,37 @@ def test_share__that_fell_for_a_moment__is_in_doubt_no_longer(
     token.transfer(vault, 10**11, sender=world.stranger)
     assert housekeeper.run()[poke] == "sent"
     assert adapter.record()[2] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_share__whatever_happens_to_its_rate__is_poked_where_that_changes_something(
+    shares: tuple[Housekeeper, Deployed, Deployed, Deployed], seed: int
+):
+    """A poke that is not due would have moved the record by less than a day of growth; one that is due, by as much."""
+    housekeeper, token, _, adapter = shares
+    world, vault, random = housekeeper.world, adapter.SHARE(), Random(seed)
+    world.node.rpc.call("anvil_setBalance", vault, hex(10**20))
+    seen = set()
+    for _ in range(25):
+        world.warp(random.choice((HOUR // 2, HOUR, DAY, 9 * DAY)))
+        part = token.balanceOf(vault) * random.choice((1, 20, 500)) // 100_000
+        match random.randrange(3):
+            case 0:
+                token.mint(vault, part, sender=world.governor)
+            case 1:
+                token.transfer(world.stranger, part, sender=vault)
+        before = adapter.record()
+        is_due = "Erc4626Adapter.poke SHARE" in housekeeper.run(is_dry=True)
+        with world.node.rolled_back():
+            adapter.poke(sender=world.stranger)
+            after = adapter.record()
+        is_doubt_moved = (after[2] == 0) != (before[2] == 0)
+        assert is_due == (is_doubt_moved or after[0] < before[0] or after[1] - before[1] >= DAY), (before, after)
+        seen.add(is_due)
+        if is_due:
+            housekeeper.run()
+            assert adapter.record() == after
+    assert seen == {True, False}
 
 
 # -------------------------------------------------------------------------------------------------------- other chores
