@@ -229,7 +229,7 @@ def _print(session: Session, rows: Sequence[Row], now: int, *, is_dry: bool) -> 
     has_sent = any(row.transaction for row in rows)
     for heading in ("chore", "subject", "is", "why", *(("did", "gas", "transaction") if not is_dry else ("gas",))):
         is_hash = heading == "transaction" and has_sent
-        no_wrap = heading == "is" or (is_hash and console.width >= WIDE)
+        no_wrap = heading in ("chore", "is") or (is_hash and console.width >= WIDE)
         table.add_column(heading, justify="right" if heading == "gas" else "left", overflow="fold", no_wrap=no_wrap)
     for row in rows:
         gas = row.judgement.gas if is_dry and row.is_due else row.gas

@@ -16,6 +16,7 @@ from tests.support.accounts import restorative_account, terminal_account
 from tests.support.node import Deployed
 from tests.support.watched import Watched
 from tests.support.world import Asset, World, collateral, wad
+from tests.unit.oracles.stage import selector
 from tests.upkeep.stage import DAY, HOUR, Housekeeper
 
 POKES = {f"OracleRouter.poke {symbol}" for symbol in ("WETH", "WBTC", "USDC", "DAI")}
@@ -42,6 +43,30 @@ def test_poke__is_due_an_hour_after_the_last_record_and_not_before(housekeeper: 
     assert housekeeper.run() == dict.fromkeys(POKES, "sent")
     assert housekeeper.sent == 4
     assert world.router.lastGoodOf(world.weth.token)[:2] == (wad(1_600), world.now)
+
+
+def test_assets__go_by_the_names_of_the_record(housekeeper: Housekeeper):
+    file = housekeeper.folder / "local.json"
+    file.write_text(file.read_text().replace('"WETH"', '"ETHER"'))
+    housekeeper.run()
+    assert housekeeper.why("OracleRouter.poke ETHER").startswith("not due")
+
+
+def test_key__is_unlocked_once_and_only_where_something_is_sent(housekeeper: Housekeeper):
+    unlocked = []
+    senders = set()
+
+    def watch(method: str, params: tuple[Any, ...]) -> None:
+        if method == "eth_estimateGas":
+            senders.add(params[0]["from"])
+
+    housekeeper.run(unlock=lambda: unlocked.append(housekeeper.sent), before=watch)
+    assert unlocked == []
+    housekeeper.world.warp(HOUR)
+    housekeeper.run(unlock=lambda: unlocked.append(housekeeper.sent), before=watch)
+    assert unlocked == [0]
+    # as whom it simulates is who would send
+    assert senders == {housekeeper.signer.address}
 
 
 def test_second_pass__right_after_the_first__finds_nothing_due(housekeeper: Housekeeper):
@@ -186,6 +211,62 @@ def test_nested_adapter__is_found_behind_the_one_that_is_listed__and_poked_befor
     done = list(housekeeper.run())
     assert done[:2] == ["DeviationAdapter.poke SHARE", "Erc4626Adapter.poke SHARE"]
     assert "DeviationAdapter.poke SHARE" not in housekeeper.run()
+
+
+def test_dispute__of_which_a_source_answers_what_no_adapter_may__is_nobodys_to_see(housekeeper: Housekeeper):
+    """What a poke would not count, counts for nothing here either."""
+    world = housekeeper.world
+    source = world.node.deploy("ProgrammableSource", sender=world.governor)
+
+    def program(signature: str, *words: int) -> None:
+        data = b"".join(word.to_bytes(32, "big") for word in words)
+        source.program(selector(signature), 0, data, sender=world.governor)
+
+    program("gasBound()", 100_000)
+    good = (wad(90), wad(90), world.now, 0)
+    program("price()", *good)
+    program("primaryPrice()", wad(90))
+    feed = world.node.deploy("LiveAggregator", 18, "ODD / USD", sender=world.governor)
+    feed.publish(wad(100), sender=world.governor)
+    bounds = (DAY, 2 * DAY, 1, 10**48, "0x" + "00" * 20, 0)
+    chainlink = world.node.deploy("ChainlinkAdapter", feed, bounds, sender=world.governor)
+    adapter = world.node.deploy("DeviationAdapter", chainlink, source, 2_000, DAY, sender=world.governor)
+    world.list_asset("ODD", 18, 100, collateral(8_000, 1_000), feed=adapter, is_adapter=True)
+    housekeeper = fresh(housekeeper)
+    poke = "DeviationAdapter.poke ODD"
+    unsound = [
+        (wad(50), wad(40), world.now, 1),
+        (0, wad(50), world.now, 1),
+        (wad(50), 10**30 + 1, world.now, 1),
+        (wad(50), wad(50), world.now + 1, 0),
+        (wad(50), wad(50), world.now, 2),
+        (wad(50), wad(51), world.now, 0),
+    ]
+    for answer in unsound:
+        program("price()", *answer)
+        assert poke not in housekeeper.run(is_dry=True), answer
+        assert housekeeper.why(poke) == "not due: a source is missing: nothing to compare"
+        with world.node.rolled_back():
+            adapter.poke(sender=world.stranger)
+            assert adapter.dispute() == (0, 0)
+    program("price()", wad(50), wad(51), world.now, 1)
+    assert housekeeper.run()[poke] == "sent"
+    assert adapter.dispute() == (world.now, world.now)
+
+
+def test_cross_adapter__is_looked_through(housekeeper: Housekeeper):
+    world = housekeeper.world
+    base, quote = (Watched.listed(world, symbol, 10, is_collateral=True) for symbol in ("BASE", "QUOTE"))
+    hidden = []
+    for watched in (base, quote):
+        sources = [world.node.at("DeviationAdapter", world.router.adapterOf(watched.asset.token))] * 2
+        hidden.append(world.node.deploy("DeviationAdapter", *sources, 100, DAY, sender=world.governor))
+    cross = world.node.deploy("CrossAdapter", *hidden, sender=world.governor)
+    world.list_asset("CROSS", 18, 100, collateral(8_000, 1_000), feed=cross, is_adapter=True)
+    housekeeper = fresh(housekeeper)
+    housekeeper.run()
+    found = [row.chore.call.address.lower() for row in housekeeper.rows if row.chore.subject.startswith("CROSS 0x")]
+    assert found == [adapter.address for adapter in hidden]
 
 
 def test_adapter_that_two_assets_share__is_one_chore(housekeeper: Housekeeper):
@@ -350,7 +431,11 @@ def noted(world: World, account: int) -> dict[int, int]:
     return {asset.id: loss for asset in world.assets if (loss := world.vault.notedLossOf(account, asset.id))}
 
 
-def test_insolvent_account__is_noted__and_a_solvent_one_is_not(housekeeper: Housekeeper):
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_insolvent_account__is_noted__and_a_solvent_one_is_not(
+    housekeeper: Housekeeper, monkeypatch: pytest.MonkeyPatch, at_once: int
+):
+    monkeypatch.setattr("closeout.upkeep.accounts.ACCOUNTS_PER_CALL", at_once)
     world = housekeeper.world
     world.set_price(world.weth, 2_500)
     account = world.open_account({world.weth: 10}, {world.usdc: 9_000, world.dai: 7_000}, index=1)
@@ -360,6 +445,8 @@ def test_insolvent_account__is_noted__and_a_solvent_one_is_not(housekeeper: Hous
     [done] = housekeeper.run(with_accounts=True).items()
     assert done == (f"Vault.noteInsolvency {housekeeper.rows[-1].chore.subject}", "sent")
     assert housekeeper.rows[-1].chore.call.arguments == (account,)
+    assert len(housekeeper.rows) == 9
+    assert "accounts: 2 owe something" in housekeeper.said
     found = noted(world, account)
     assert found
     with world.node.rolled_back():
@@ -392,6 +479,19 @@ def test_note__that_is_out_by_more_than_a_hundredth__is_renewed__and_lifted_of_a
     assert housekeeper.rows[-1].judgement.why == "solvent again: lifts the note"
     assert noted(world, account) == {}
     assert housekeeper.run(with_accounts=True) == {}
+
+
+def test_account__that_cannot_be_valued__is_a_row_that_says_so(housekeeper: Housekeeper):
+    world = housekeeper.world
+    restorative_account(world)
+    world.pauser.pause(world.dai.bit, 0, sender=world.guardian)
+    # no price in place, and nobody to ask for it
+    world.set_price(world.weth, 0)
+    world.node.rpc.call("anvil_setCode", world.router.address, "0xfe")
+    assert housekeeper.run(with_accounts=True) == {}
+    assert housekeeper.rows[-1].chore.name == "Vault.noteInsolvency"
+    assert housekeeper.rows[-1].judgement.state.value == "failed"
+    assert housekeeper.why("PauseGuardian.lift DAI borrowing").startswith("not due: paused until")
 
 
 def test_accounts__read_in_ranges_that_the_node_allows__are_all_there(housekeeper: Housekeeper):
