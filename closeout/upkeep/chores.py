@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 
 from closeout.chain.abi import ContractAbi
@@ -116,10 +117,15 @@ class Chores:
     def judged(self, chore: Chore) -> Judgement:
         """What a chore says now; where it reverts, what that means. Raises NodeError where the node does not answer."""
         try:
-            return chore.judge()
-        except RpcError as error:
-            revert = self._errors.decode_revert(error.data)
-            return judge_revert(revert.name, revert.arguments, str(error))
+            try:
+                return chore.judge()
+            except RpcError as error:
+                message = str(error)
+                revert = self._errors.decode_revert(error.data)
+        except (ArithmeticError, DecodingError, ValueError) as error:
+            # adapters, shares and tokens may answer, and revert with, anything
+            return judge_revert("", (), f"an answer that makes no sense ({error!r})")
+        return judge_revert(revert.name, revert.arguments, message)
 
     def find(self) -> Iterator[Chore]:
         """All chores but those of accounts; adapters before the router, inner ones first: prices rest on them."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from closeout.chain.abi import ContractAbi
 from closeout.deployment.journal import Journal, Mined
@@ -235,7 +236,8 @@ def _print(session: Session, rows: Sequence[Row], now: int, *, is_dry: bool) -> 
         gas = row.judgement.gas if is_dry and row.is_due else row.gas
         cells = [row.chore.name, row.chore.subject, row.judgement.state.value, row.judgement.why]
         cells += ([] if is_dry else [row.done]) + [f"{gas:,}" if gas else ""] + ([] if is_dry else [row.transaction])
-        table.add_row(*cells, style=COLOURS[row.judgement.state])
+        # a token's name is not markup
+        table.add_row(*map(Text, cells), style=COLOURS[row.judgement.state])
     console.print(table, highlight=False)
     console.print(_summary(rows, is_dry=is_dry), highlight=False)
 

@@ -43,6 +43,13 @@ MATERIAL_BPS = 100
 """A note moves with every second of interest: by less than this part of it no transaction is worth sending."""
 
 
+LAST_TIME = 253_402_300_799
+"""The end of the year 9999, where calendars end here."""
+
+LONGEST_MESSAGE = 160
+"""Of what a node says, which repeats what a contract says."""
+
+
 class State(Enum):
     """`FAILED`: what it is about did not answer, or refused for a reason that is none of the usual ones."""
 
@@ -95,7 +102,9 @@ class ShareTerms:
 
 
 def clock(time: int) -> str:
-    """A time of the chain for people, in UTC."""
+    """A time of the chain for people, in UTC; the bare number where no calendar reaches."""
+    if time > LAST_TIME:
+        return str(time)
     return datetime.fromtimestamp(time, UTC).strftime("%d %b %H:%M:%S")
 
 
@@ -208,4 +217,4 @@ def judge_revert(name: str, arguments: Sequence[Any], message: str) -> Judgement
     """What it means that a simulation reverted with this error; `message` is the node's own, of one without a name."""
     if name in REFUSALS:
         return Judgement(State.NOT_DUE, REFUSALS[name](*arguments))
-    return Judgement(State.FAILED, f"{name}{tuple(arguments)}" if name else message)
+    return Judgement(State.FAILED, (f"{name}{tuple(arguments)}" if name else message)[:LONGEST_MESSAGE])

@@ -12,6 +12,8 @@ from closeout.chain.parameters import CollateralParameters, OracleParameters
 from closeout.chain.rpc import RpcError
 from closeout.deployment.journal import Journal
 from closeout.errors import BadInput, EnvironmentProblem
+from closeout.upkeep.chores import Chore, Chores
+from closeout.upkeep.decisions import ShareRecord, ShareTerms, State, judge_share
 from tests.support.accounts import restorative_account, terminal_account
 from tests.support.node import Deployed
 from tests.support.watched import Watched
@@ -537,6 +539,48 @@ def test_adapter_that_is_broken__is_a_row__and_the_rest_is_done(housekeeper: Hou
     assert housekeeper.why("OracleRouter.poke WBTC") == "due: the price is missing: notes it"
     assert housekeeper.why("RiskConfigurator.syncPriceSource WBTC").startswith("failed: ")
     assert "1 could not be looked at" in housekeeper.said
+
+
+# a word of 1 to every question, but to `poke` a revert: with an error of ours and nothing, or nonsense, behind it
+HOSTILE = "0x5f3560e01c63{poke}1460165760015f5260205ff35b63{error}5f52{rest}"
+
+
+@pytest.mark.parametrize(
+    ("rest", "why"),
+    [
+        ("6004601cfd", "failed: an answer that makes no sense ("),
+        ("5f196020526044601cfd", f"not due: not before {2**256 - 1}"),
+        ("62030d40601cfd", "not due: not before 01 Jan 00:00:00"),
+    ],
+    ids=["no figures", "no time", "a bomb"],
+)
+def test_adapter__that_reverts_with_nonsense__stops_nothing_else(housekeeper: Housekeeper, rest: str, why: str):
+    world = housekeeper.world
+    world.warp(HOUR)
+    selectors = {
+        "poke": selector("poke()").hex(),
+        "error": selector("PokedTooSoon(uint256,uint256)").hex(),
+    }
+    code = HOSTILE.format(**selectors, rest=rest)
+    world.node.rpc.call("anvil_setCode", world.router.adapterOf(world.weth.token), code)
+    assert housekeeper.run() == dict.fromkeys(POKES, "sent")
+    assert housekeeper.why("DeviationAdapter.poke WETH").startswith(why)
+    assert max(len(row.judgement.why) for row in housekeeper.rows) <= 200
+
+
+def test_token__that_calls_itself_like_an_instruction_to_the_table__is_printed_as_it_is(housekeeper: Housekeeper):
+    housekeeper.world.list_asset("[/b]", 18, 10, collateral(8_000, 1_000))
+    housekeeper.run()
+    assert "OracleRouter.poke                 [/b] " in housekeeper.said
+
+
+def test_answer__that_cannot_be_reckoned_with__is_a_failure_of_its_chore_alone(housekeeper: Housekeeper):
+    node = housekeeper.world.node
+    chores = Chores(node.rpc, node.artifacts, {}, {}, housekeeper.signer.address)
+    call = chores.call("Erc4626Adapter", housekeeper.world.weth.feed.address, "poke")
+    terms = ShareTerms(max_growth_bps_per_year=0, max_drop_bps=0, confirm_after=HOUR)
+    chore = Chore(call, "SHARE", lambda: judge_share(DAY, ShareRecord(1, 1, 0), 1, 1, terms))
+    assert chores.judged(chore).state is State.FAILED
 
 
 def test_token_that_is_broken__goes_by_its_address(housekeeper: Housekeeper):
