@@ -43,6 +43,7 @@ def check_network(file: NetworkFile) -> None:
     Raises:
         BadFile: naming the key's path, what it says and what was expected.
     """
+    _check_confirmations(file)
     _check_roles(file)
     check_protocol(file.protocol)
     _check_limits(file.protocol)
@@ -58,6 +59,12 @@ def check_network(file: NetworkFile) -> None:
     if not any(asset.collateral for asset in file.assets.values()):
         raise BadFile("assets", "no asset with a collateral key", "at least one that is collateral")
     _check_volatility(file)
+
+
+def _check_confirmations(file: NetworkFile) -> None:
+    """A chain of one's own may mine by transaction: none comes after the last."""
+    if file.network.confirmations == 0 and not file.network.test_contracts:
+        raise BadFile("network.confirmations", "0", "at least 1 where network.test_contracts is false")
 
 
 def _check_roles(file: NetworkFile) -> None:

@@ -116,7 +116,7 @@ class NetworkSection(Strict):
     ape: Annotated[str, PlainValidator(_read_network)]
     chain_id: Annotated[int, whole("a chain id", Decimal(1), Decimal(2**53))]
     # reorganisations of one block are ordinary, of more than a few are news
-    confirmations: Annotated[int, whole("a number of blocks", Decimal(1), Decimal(64))]
+    confirmations: Annotated[int, whole("a number of blocks", Decimal(0), Decimal(64))]
     salt: Name
     test_contracts: Flag = False
 

@@ -36,15 +36,9 @@ from .decisions import (
 
 __all__ = ["SOURCES", "Chore", "Chores"]
 
-SOURCES = (
-    "contracts/oracles/CrossAdapter.sol",
-    "contracts/oracles/DeviationAdapter.sol",
-    "contracts/oracles/Erc4626Adapter.sol",
-    "contracts/oracles/VolatilityOracle.sol",
-    # the ABI of a share as good as any
-    "contracts/SupplyToken.sol",
-)
-"""What has to be compiled beside the protocol, to read what is listed by hand."""
+# the ABI of a share as good as any
+SOURCES = ("contracts/SupplyToken.sol",)
+"""What has to be compiled beside a deployment's own sources."""
 
 NESTING = (
     ("DeviationAdapter", "PRIMARY"),

@@ -87,7 +87,7 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "no confirmations": (
         change("network/confirmations", "0"),
-        "network.confirmations: found 0, expected a number of blocks in [1, 64], without decimals",
+        "network.confirmations: found 0, expected at least 1 where network.test_contracts is false",
     ),
     "no salt": (
         change("network/salt", Remove),
