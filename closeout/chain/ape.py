@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ape.exceptions import AccountsError, ApeException
+from ape.logging import LogLevel, logger
 from ape.types import HexBytes
 
 from closeout.chain.http import HttpClient
@@ -67,7 +68,9 @@ class ApeSigner:
             max_priority_fee=transaction["maxPriorityFeePerGas"],
             sender=self.address,
         )
-        signed = self._account.sign_transaction(unsigned)
+        # it warns of the unlocked key at every signature; `unlock` was told once
+        with logger.at_level(LogLevel.ERROR):
+            signed = self._account.sign_transaction(unsigned)
         if signed is None:
             raise EnvironmentProblem("the account did not sign")
         return "0x" + bytes(signed.serialize_transaction()).hex()
