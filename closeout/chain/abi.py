@@ -6,12 +6,28 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eth_abi.abi import decode, encode
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import UnsignedIntegerDecoder
+from eth_abi.encoding import UnsignedIntegerEncoder
+from eth_abi.registry import BaseEquals, registry
 from eth_utils.crypto import keccak
 
 from closeout.toolchain.artifacts import Artifact
 
-__all__ = ["ContractAbi", "Event", "Function", "Revert"]
+__all__ = ["ContractAbi", "Event", "Function", "Revert", "decode"]
+
+
+def _strict_codec() -> ABICodec:
+    """eth_abi's, as it was made: Ape, once it is imported, pads every integer of which there is too little."""
+    types = registry.copy()  # type: ignore[no-untyped-call]  # eth_abi does not say
+    types.unregister("uint")
+    unsigned = BaseEquals("uint")  # type: ignore[no-untyped-call]  # likewise
+    types.register(unsigned, UnsignedIntegerEncoder, UnsignedIntegerDecoder, label="uint")
+    return ABICodec(types)
+
+
+_CODEC = _strict_codec()
+decode, encode = _CODEC.decode, _CODEC.encode
 
 
 @dataclass(frozen=True)

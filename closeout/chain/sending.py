@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from eth_abi.abi import decode
 from eth_utils.address import to_checksum_address
 
-from closeout.chain.abi import ContractAbi
+from closeout.chain.abi import ContractAbi, decode
 from closeout.chain.reader import block_of
 from closeout.chain.rpc import RpcError, understood
 from closeout.errors import NodeError

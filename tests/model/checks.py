@@ -6,6 +6,7 @@ that enough of them did.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
@@ -180,7 +181,11 @@ def is_at_target(world: World) -> bool:
 
 
 def check_p8(world: World, random: Random) -> bool:
-    """Splitting a close-out into several never seizes more in total than one."""
+    """Splitting a close-out into several never seizes more in total than one.
+
+    But where the dust rule is what keeps that one from more: after a part of it the set may be enough for all of the debt,
+    and then that is closed out, at no higher a penalty.
+    """
     world = replace(world, max_seized_value=MAX_UINT256)
     one = settle(replace(world, fill_wad=WAD))
     if one is None:
@@ -197,12 +202,26 @@ def check_p8(world: World, random: Random) -> bool:
         for n, leg in part.seized.items():
             seized[n] += leg.seized
     for n, total in seized.items():
-        most = one.seized[n].seized
+        most = one.seized[n].seized if not leaves_least(one) else _seized_for_all(one, n)
         # a unit of debt that rounding left behind is closed out in the next step, for some of the collateral
         rounding = steps * 2 * one.debt_units() + NOISE + RELATIVE * world.total_debt()
         rounding += _rounding_in_doubt(one, steps)
         assert total <= most + steps + rounding / world.unit_value(n), (n, total, most, steps)
     return steps > 1
+
+
+def leaves_least(done: Settled) -> bool:
+    """The dust rule of section 5 cut it short: as much is repaid as leaves `minDebtValue`."""
+    least = done.before.terms().min_debt_value
+    return 0 < least == done.before.snapshot().debt_value - done.plan.repaid_value
+
+
+def _seized_for_all(done: Settled, n: int) -> int:
+    """Units of a collateral that all of the account's debt takes of its set, at the penalty of this close-out."""
+    world = done.before
+    taken = world.total_debt() * (1 + Fraction(done.plan.penalty_rate_wad, WAD))
+    there = sum((world.collateral[m] * world.unit_value(m) for m in done.seized), Fraction(0))
+    return math.ceil(world.collateral[n] * min(Fraction(1), taken / there))
 
 
 def _rounding_in_doubt(done: Settled, steps: int) -> Fraction:
