@@ -190,7 +190,7 @@ def test_vault__accepts_every_plan_of_the_engine(told: list[Told]) -> None:
 
 
 def test_engine_and_specification__agree_in_exact_fractions(told: list[Told]) -> None:
-    """Within 1e-12, or a thousand of the smallest values. On a border itself integers may fairly decide the other way."""
+    """Within 1e-12, or a thousand of the smallest values. On a border integers may fairly decide the other way."""
     seen = Counter(_agree(one) for one in told)
     assert seen["border"] <= len(told) // 100, seen
     assert seen["plan"] >= least(8_000), seen

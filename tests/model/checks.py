@@ -183,8 +183,8 @@ def is_at_target(world: World) -> bool:
 def check_p8(world: World, random: Random) -> bool:
     """Splitting a close-out into several never seizes more in total than one.
 
-    But where the dust rule is what keeps that one from more: after a part of it the set may be enough for all of the debt,
-    and then that is closed out, at no higher a penalty.
+    But where the dust rule is what keeps that one from more: after a part of it the set may be enough for all of the
+    debt, and then that is closed out, at no higher a penalty.
     """
     world = replace(world, max_seized_value=MAX_UINT256)
     one = settle(replace(world, fill_wad=WAD))

@@ -176,9 +176,9 @@ def test_p19_at_the_smallest_penalty_no_more_than_one_unit_above_the_part_due_is
 
 @pytest.mark.xfail(strict=True, reason="section 5's dust rule looks at the account of the moment, not of the beginning")
 def test_p8_a_half_before_the_rest_seizes_no_more_where_the_dust_rule_cuts() -> None:
-    """The set is not enough for all of 210 USD: 110 are repaid for 115.36, so that 100 stay. After a half of that it is.
+    """The set is not enough for all of 210 USD: 110 are repaid for 115.36, so that 100 stay.
 
-    Then the rest of the debt goes too: 217.37 USD are seized in all.
+    After a half of that it is enough. Then the rest of the debt goes too: 217.37 USD are seized in all.
     """
     world = account([("219", 8500, 800), ("16", 9300, 200)], [(6, "1", 210 * MICRO)], health_for_max="0.92")
     world = replace(world, collateral_set=frozenset({0}))
