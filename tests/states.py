@@ -123,8 +123,12 @@ class World:
         return any(self.quote(n).status is Status.DEGRADED for n in self.in_sets())
 
     def in_sets(self) -> set[int]:
-        """What the request names, and has a price."""
-        named = {n for n in self.collateral if self.collateral_set is None or n in self.collateral_set}
+        """What the request names, has a price and, of collateral, is worth something at it: a unit of 1e-27 USD."""
+        named = {
+            n
+            for n, amount in self.collateral.items()
+            if (self.collateral_set is None or n in self.collateral_set) and self._collateral(n, amount).exchanged.value
+        }
         named |= {n for n in self.debt_shares if self.debt_set is None or n in self.debt_set}
         return {n for n in named if self._is_priced(n)}
 
