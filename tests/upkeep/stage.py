@@ -18,10 +18,12 @@ from closeout.upkeep.command import Row, run_upkeep
 from tests.support.networks import HASTE, KeySigner
 from tests.support.world import World
 
-__all__ = ["DAY", "HOUR", "Housekeeper", "Interference"]
+__all__ = ["DAY", "HOUR", "POKES", "Housekeeper", "Interference", "fresh"]
 
 HOUR, DAY = 3_600, 86_400
 ETHER = 10**18
+POKES = {f"OracleRouter.poke {symbol}" for symbol in ("WETH", "WBTC", "USDC", "DAI")}
+"""Of the standard world."""
 
 Interference = Callable[[str, tuple[Any, ...]], None]
 """Called before a request reaches the node, with its method and parameters."""
@@ -100,3 +102,8 @@ class Housekeeper:
         found = [row.judgement for row in self.rows if self.title(row) == title]
         assert len(found) == 1, f"{len(found)} of {title} among {[self.title(row) for row in self.rows]}"
         return f"{found[0].state.value}: {found[0].why}"
+
+
+def fresh(housekeeper: Housekeeper) -> Housekeeper:
+    """The same with a record that knows what was listed since."""
+    return Housekeeper.on(housekeeper.world, housekeeper.folder)
