@@ -72,7 +72,7 @@ class WholePlay(Play):
             "absorb": (2, self._absorb),
             "mood": (4, self._mood),
             "close out and call back": (8, self._close_out_and_call_back),
-            "flash close out": (10, self._flash_close_out),
+            "flash close out": (20, self._flash_close_out),
             "trespass": (3, self._trespass),
         }
 
