@@ -14,11 +14,10 @@ from closeout.chain.roles import DEPLOYER_ROLES, Role
 from closeout.config import NetworkConfig
 from closeout.deployment.command import Declined, Drifted
 from closeout.deployment.plan import PROXY
-from closeout.deployment.proposal import Proposal
 from closeout.deployment.safe import builder_checksum
 from closeout.errors import BadInput
 from tests.support.networks import KeySigner, Testnet, play_network
-from tests.support.sessions import Deployer, changed
+from tests.support.sessions import Deployer, changed, execute, schedule
 
 DAY = 86_400
 
@@ -110,16 +109,6 @@ def test_fork_of_the_network__is_deployed_to_like_the_network(
 
 
 # ------------------------------------------------------------------------------------------------------------- governed
-
-
-def schedule(network: Testnet, proposal: Proposal) -> None:
-    for data in proposal.schedules:
-        assert network.send(proposal.governor, proposal.authority, data)["status"] == "0x1"
-
-
-def execute(network: Testnet, proposal: Proposal) -> list[str]:
-    """Status of each execution."""
-    return [network.send(proposal.governor, proposal.authority, data)["status"] for data in proposal.executes]
 
 
 def test_life__from_deployment_to_a_governed_change__at_every_stage_is_what_it_should_be(

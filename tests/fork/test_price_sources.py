@@ -15,10 +15,10 @@ from closeout.deployment.plan import PROXY
 from closeout.errors import BadInput
 from closeout.yamlfile.fields import parse
 from tests.fork.conftest import forgotten
-from tests.fork.test_life import DAY, execute, schedule
 from tests.support.networks import PUBLISHER, KeySigner, Testnet
-from tests.support.sessions import Deployer, changed
+from tests.support.sessions import Deployer, changed, execute, schedule
 
+DAY = 86_400
 BASE = "0x00000000000000000000000000000000000000B1"
 SECOND = "0x00000000000000000000000000000000000000b2"
 

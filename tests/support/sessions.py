@@ -18,7 +18,7 @@ from closeout.deployment.proposal import Proposal
 from closeout.deployment.session import Session
 from tests.support.networks import HASTE, KeySigner, Testnet
 
-__all__ = ["Deployer", "changed"]
+__all__ = ["Deployer", "changed", "execute", "schedule"]
 
 
 @dataclass
@@ -91,3 +91,14 @@ def changed(config: NetworkConfig, **sections: Any) -> NetworkConfig:
 
     content: NetworkFile = update(config.content, sections)
     return replace(config, content=content, digest="sha256:" + "0" * 64)
+
+
+def schedule(network: Testnet, proposal: Proposal) -> None:
+    """All changes, as the governor."""
+    for data in proposal.schedules:
+        assert network.send(proposal.governor, proposal.authority, data)["status"] == "0x1"
+
+
+def execute(network: Testnet, proposal: Proposal) -> list[str]:
+    """Status of each execution."""
+    return [network.send(proposal.governor, proposal.authority, data)["status"] for data in proposal.executes]
