@@ -411,10 +411,11 @@ class WholePlay(Play):
 
     def _flash_close_out(self) -> Move:
         random = self._random
-        account = self._account(self._is_due)
+        is_fair = random.random() < 0.7
+        account = self._account(self._is_due if is_fair else self._owes)
         position = self.vault.position_of(account)
         pairs = [(c, d) for c in position.collateral for d in position.debt if frozenset({c, d}) in self.vault.pools]
-        if not pairs or (not self._is_due(account) and random.random() < 0.7):
+        if not pairs or (is_fair and not self._is_due(account) and random.random() < 0.7):
             return self._aimed_prices() if random.random() < 0.7 else self._close_out()
         collateral, debt = random.choice(pairs)
         fill = random.choice((WAD, WAD, WAD // 2, random.randint(1, WAD)))
