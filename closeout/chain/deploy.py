@@ -133,7 +133,7 @@ def modules_of(
 def list_asset(
     deployer: Deployer, router: str, configurator: str, oracles: OracleParameters, asset: AssetListing
 ) -> None:
-    """Plugs the asset's price into the router, held against the reference, and lists it."""
+    """Plugs the asset's price into the router, held against the reference, with its jump bound, and lists it."""
     source = asset.source
     adapter = deploy_adapter(deployer, source.adapter, oracles.sequencer)
     deployer.transact("OracleRouter", router, "activate", asset.token, adapter, source.reference)

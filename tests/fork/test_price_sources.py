@@ -48,12 +48,8 @@ def rich(config: NetworkConfig) -> NetworkConfig:
     watched = {"watched": pair | {"max_deviation": "0.02", "dispute_period": "86400"}}
     config = priced_by(config, "LINK", product, jump=Decimal("0.3"))
     config = priced_by(config, "WBTC", watched, jump=Decimal("0.2"))
-    volatility = VolatilitySection(
-        time_constant="259200",
-        spacing="3600",
-        calm="0.6",
-        turbulent="1.2",  # type: ignore[arg-type]
-    )
+    terms = {"time_constant": "259200", "spacing": "3600", "calm": "0.6", "turbulent": "1.2"}
+    volatility = parse(VolatilitySection, terms)
     assets = {"LINK": {"collateral": {"most_target": Decimal("1.2")}}}
     return changed(config, oracles={"volatility": volatility}, assets=assets)
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from random import Random
 
 import pytest
 
 from closeout.model import AssetParameters, ProtocolParameters, Regime
 from closeout.units import WAD, parse_units
-from tests.model.checks import Settled, check_p19, settle
+from tests.model.checks import Settled, check_p8, check_p19, leaves_least, settle
 from tests.worlds import World
 
 MICRO = 10**6
@@ -180,8 +181,22 @@ def test_p8_a_half_before_the_rest_seizes_no_more_where_the_dust_rule_cuts() -> 
 
     After a half of that it is enough. Then the rest of the debt goes too: 217.37 USD are seized in all.
     """
-    world = account([("219", 8500, 800), ("16", 9300, 200)], [(6, "1", 210 * MICRO)], health_for_max="0.92")
-    world = replace(world, collateral_set=frozenset({0}))
+    world = _cut_by_the_dust_rule()
     first = settled(replace(world, fill_wad=WAD // 2))
     second = settled(first.after)
     assert first.seized_value() + second.seized_value() <= settled(world).seized_value() + Fraction(1, 1000)
+
+
+def test_p8_holds_there_against_what_all_of_the_debt_takes() -> None:
+    """The exception is for this account, and not for one that the rule leaves alone."""
+    world = _cut_by_the_dust_rule()
+    assert leaves_least(settled(world))
+    # raises where one seizes more; False where the first part was all there was to do
+    assert sum(check_p8(world, Random(seed)) for seed in range(20)) >= 5
+    free = replace(world, protocol=replace(world.protocol, min_debt_value_wad=0))
+    assert not leaves_least(settled(free))
+
+
+def _cut_by_the_dust_rule() -> World:
+    world = account([("219", 8500, 800), ("16", 9300, 200)], [(6, "1", 210 * MICRO)], health_for_max="0.92")
+    return replace(world, collateral_set=frozenset({0}))

@@ -89,7 +89,7 @@ class Housekeeper:
             signer = None if is_dry else self.signer
             self.rows = list(run_upkeep(session, self.signer.address, signer, patience=HASTE, **options))
         finally:
-            self.said = console.file.getvalue()  # type: ignore[attr-defined]
+            self.said = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
         return {self.title(row): row.done for row in self.rows if row.is_due}
 
     @staticmethod

@@ -112,7 +112,7 @@ def test_ceiling__that_gas_rises_above_on_the_way__keeps_the_rest_back(deployed:
     session = replace(deployed.session, rpc=Rising(), artifacts=artifacts)
     with pytest.raises(GasTooDear, match="2 of 4 due not sent, gas is above 2 gwei"):
         run_upkeep(session, signer.address, signer, most_gas_price=2 * GWEI, patience=HASTE)
-    said = session.console.file.getvalue()  # type: ignore[attr-defined]
+    said = session.console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
     assert said.count("not sent: gas costs 3 gwei") == 2
     assert "4 of 8 due, 2 sent for " in said
     assert int(deployed.network.rpc.call("eth_getTransactionCount", signer.address, "latest"), 16) == 2
